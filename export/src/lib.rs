@@ -1,1 +1,216 @@
-//! x
+//! Turns the PyTorch checkpoint of a wav2vec2 anti-spoofing model into an ONNX graph, without Python.
+//!
+//! ```no_run
+//! use bonafide_export::{Options, export};
+//!
+//! let summary = export("stage2_best.pt", "model.onnx", &Options::default(), &mut |_| {})?;
+//! println!("{} parameters, {} bytes", summary.parameters, summary.bytes);
+//! # Ok::<(), bonafide_export::Error>(())
+//! ```
+//!
+//! The graph takes `waveform`, f32 `[N, 64000]` (mono, 16 kHz), and gives `logits`, f32 `[N, 2]` (bona fide, spoof). It
+//! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
+//! sample rate, window, hop, labels, normalisation, threshold, and where it comes from.
+//!
+//! The checkpoint is not trusted: its pickle can name nothing but tensors and plain values, nothing in it is executed,
+//! and every size is checked against the file.
+
+pub mod checkpoint;
+mod config;
+mod error;
+mod onnx;
+mod source;
+mod wav2vec2;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use checkpoint::Checkpoint;
+pub use config::Config;
+pub use error::{Error, Result};
+use onnx::{Dimension, Model};
+use source::Source;
+use wav2vec2::Shape;
+
+/// Samples per second that the network was trained on.
+const SAMPLE_RATE: u32 = 16_000;
+/// The window of the published model, 4 s.
+const WINDOW_SAMPLES: usize = 64_000;
+/// A clip is called spoof above this probability, unless its user chooses otherwise.
+const THRESHOLD: f32 = 0.5;
+
+/// What to export and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The network's `config.json`. Without it, one beside the checkpoint is used, or else the shape of
+    /// `facebook/wav2vec2-base` is assumed and every tensor checked against it.
+    pub config: Option<PathBuf>,
+    /// Samples per window, at 16 kHz: 64,000 by default.
+    pub window_samples: usize,
+    /// Windows per run.
+    pub batch: Batch,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            config: None,
+            window_samples: WINDOW_SAMPLES,
+            batch: Batch::Dynamic,
+        }
+    }
+}
+
+/// How many windows the graph takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// Any number, chosen at each run.
+    Dynamic,
+    /// Always the same number, which some accelerators need.
+    Fixed(NonZeroUsize),
+}
+
+impl std::str::FromStr for Batch {
+    type Err = String;
+
+    /// Parses `dynamic` or a number from 1.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "dynamic" => Ok(Self::Dynamic),
+            number => number
+                .parse()
+                .map(Self::Fixed)
+                .map_err(|_| format!("expected `dynamic` or a number from 1, found `{number}`")),
+        }
+    }
+}
+
+/// Where an export is: `done` of `total` bytes read and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the checkpoint hashed and of the weights written so far.
+    pub done: u64,
+    /// `done` at the end.
+    pub total: u64,
+}
+
+/// What was exported.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The network's shape.
+    pub config: Config,
+    /// Where the shape comes from; `None` when that of `facebook/wav2vec2-base` was assumed.
+    pub config_path: Option<PathBuf>,
+    /// Numbers in the checkpoint's tensors.
+    pub parameters: u64,
+    /// Frames that the network makes of a window.
+    pub frames: usize,
+    /// Bytes written.
+    pub bytes: u64,
+    /// The entries of `metadata_props`, in the file's order.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Reads the checkpoint at `checkpoint` and writes an ONNX model to `out`.
+///
+/// `out` appears complete or not at all; a model of 2 GiB or more gets a file `out` + `.data` for its weights.
+/// The same checkpoint, config and options give the same bytes. `progress` is called after each tensor.
+///
+/// # Errors
+///
+/// [`Error`] says what is wrong with the checkpoint, its tensors, the config or the options, or what failed in reading
+/// and writing.
+pub fn export(
+    checkpoint: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary> {
+    export_with(checkpoint.as_ref(), out.as_ref(), options, onnx::EXTERNAL_DATA_ABOVE, progress)
+}
+
+/// [`export`], with the size from which weights get a file of their own.
+fn export_with(
+    checkpoint_path: &Path,
+    out: &Path,
+    options: &Options,
+    external_data_above: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary> {
+    let checkpoint = Checkpoint::open(checkpoint_path)?;
+    let (config, config_path) = find_config(checkpoint_path, options.config.as_deref())?;
+    let batch = match options.batch {
+        Batch::Dynamic => Dimension::Named("N"),
+        Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
+    };
+    let shape = Shape {
+        config: &config,
+        assumed: config_path.is_none(),
+        window_samples: options.window_samples,
+        batch,
+    };
+    let mut model = Model {
+        graph: wav2vec2::build(&checkpoint, &shape)?,
+        metadata: Vec::new(),
+    };
+
+    let mut report = Progress {
+        done: 0,
+        total: model.weight_bytes() + source::file_len(checkpoint_path)?,
+    };
+    let mut advance = |bytes: u64| {
+        report.done += bytes;
+        progress(report);
+    };
+    let source = Source::read(checkpoint_path, &mut advance)?;
+    model.metadata = metadata(&checkpoint, &source, options.window_samples);
+    let bytes = model.write(out, external_data_above, &mut advance)?;
+
+    let metadata = std::mem::take(&mut model.metadata);
+    drop(model);
+    Ok(Summary {
+        parameters: checkpoint.tensors().map(|(_, tensor)| tensor.elements() as u64).sum(),
+        frames: config.frames(options.window_samples),
+        bytes,
+        metadata,
+        config_path,
+        config,
+    })
+}
+
+/// The network's shape, and the file that states it.
+fn find_config(checkpoint: &Path, given: Option<&Path>) -> Result<(Config, Option<PathBuf>)> {
+    let beside = checkpoint.with_file_name("config.json");
+    match given {
+        Some(path) => Ok((Config::read(path)?, Some(path.to_owned()))),
+        None if beside.is_file() => Ok((Config::read(&beside)?, Some(beside))),
+        None => Ok((Config::default(), None)),
+    }
+}
+
+/// What a user of the model must know, under keys that `bonafide` reads. `models/README.md` documents them.
+fn metadata(checkpoint: &Checkpoint, source: &Source, window_samples: usize) -> Vec<(String, String)> {
+    let mut entries = vec![
+        ("format_version", "1".to_owned()),
+        ("architecture", "wav2vec2".to_owned()),
+        ("sample_rate", SAMPLE_RATE.to_string()),
+        ("window_samples", window_samples.to_string()),
+        ("hop_samples", window_samples.div_ceil(2).to_string()),
+        ("labels", "bonafide,spoof".to_owned()),
+        ("normalization", "none".to_owned()),
+        ("threshold", THRESHOLD.to_string()),
+        ("source_file", source.name.clone()),
+        ("source_sha256", source.sha256.clone()),
+    ];
+    if let Some(epoch) = checkpoint.epoch() {
+        entries.push(("epoch", epoch.to_string()));
+    }
+    if let Some(eer) = checkpoint.best_eer() {
+        entries.push(("dev_eer", eer.to_string()));
+    }
+    entries.push(("exporter_version", env!("CARGO_PKG_VERSION").to_owned()));
+    let keyed = |(key, value)| (format!("bonafide.{key}"), value);
+    entries.into_iter().map(keyed).collect()
+}

@@ -1,0 +1,92 @@
+//! The plain values that a training script keeps beside the weights.
+
+use std::collections::BTreeMap;
+
+use super::pickle::{Id, Node, Pickle};
+
+/// How deep values may be nested.
+const MAX_DEPTH: usize = 32;
+/// How many values are read, over all nesting.
+const MAX_VALUES: usize = 1 << 16;
+
+/// A plain value, such as an entry of the training configuration.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Python's `None`.
+    None,
+    /// A truth value.
+    Bool(bool),
+    /// An integer of 64 bits.
+    Int(i64),
+    /// A floating-point number, NaN and infinities included.
+    Float(f64),
+    /// Text. PyTorch's number types are text too, such as `torch.float16`.
+    Str(String),
+    /// A list, tuple or set.
+    List(Vec<Value>),
+    /// A dict. Keys that are integers or truth values are spelled as in Python; other keys are left out.
+    Map(BTreeMap<String, Value>),
+    /// What else there was, such as `a tensor`; not read.
+    Other(&'static str),
+}
+
+impl Value {
+    /// Copies a value out of the pickle. Says what is wrong with it otherwise: too many values or too deep.
+    ///
+    /// A value that the pickle mentions often counts every time, or else a small pickle could make a huge value.
+    pub(super) fn copy(pickle: &Pickle<'_>, id: Id) -> Result<Self, String> {
+        Copier {
+            pickle,
+            left: MAX_VALUES,
+        }
+        .copy(id, MAX_DEPTH)
+    }
+}
+
+struct Copier<'p, 'a> {
+    pickle: &'p Pickle<'a>,
+    /// How many more values may be read.
+    left: usize,
+}
+
+impl Copier<'_, '_> {
+    fn copy(&mut self, id: Id, depth: usize) -> Result<Value, String> {
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or_else(|| format!("more than the {MAX_VALUES} plain values expected"))?;
+        let deeper = || {
+            depth
+                .checked_sub(1)
+                .ok_or_else(|| format!("nested more than the {MAX_DEPTH} levels expected"))
+        };
+        Ok(match self.pickle.node(id) {
+            Node::None => Value::None,
+            &Node::Bool(value) => Value::Bool(value),
+            &Node::Int(value) => Value::Int(value),
+            &Node::Float(value) => Value::Float(value),
+            &Node::Str(value) => Value::Str(value.to_owned()),
+            Node::Tuple(items) | Node::List(items) => {
+                let depth = deeper()?;
+                Value::List(items.iter().map(|&item| self.copy(item, depth)).collect::<Result<_, _>>()?)
+            }
+            Node::Dict(items) => {
+                let depth = deeper()?;
+                let mut map = BTreeMap::new();
+                for &(key, value) in items {
+                    let key = match self.pickle.node(key) {
+                        Node::Str(key) => (*key).to_owned(),
+                        Node::Int(key) => key.to_string(),
+                        Node::Bool(true) => "True".to_owned(),
+                        Node::Bool(false) => "False".to_owned(),
+                        _ => continue,
+                    };
+                    map.insert(key, self.copy(value, depth)?);
+                }
+                Value::Map(map)
+            }
+            other => Value::Other(other.kind()),
+        })
+    }
+}

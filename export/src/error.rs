@@ -1,0 +1,270 @@
+//! The one error type of the crate.
+
+use std::path::PathBuf;
+
+use crate::checkpoint::Dtype;
+
+/// What went wrong: what was expected, what was found, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    // The checkpoint.
+    /// The file is of another kind.
+    #[error("{} is not a PyTorch checkpoint: expected the zip file that `torch.save` writes, found {found}", path.display())]
+    NotCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+    },
+    /// The file was written by PyTorch before 1.6, or with `_use_new_zipfile_serialization=False`.
+    #[error(
+        "{} is in the format of PyTorch before 1.6, which only Python can read: load it and `torch.save` it again \
+         with PyTorch 1.6 or later",
+        path.display()
+    )]
+    LegacyCheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds a compiled program, not a state dict.
+    #[error(
+        "{} is a TorchScript program: expected a checkpoint with a state dict; load it with `torch.jit.load` and \
+         `torch.save` its `state_dict()`",
+        path.display()
+    )]
+    TorchScript {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The zip file can't be used: truncated, damaged, compressed, or with entries outside the file.
+    #[error("{} cannot be read as a zip file: {detail}; download or copy it again", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The bytes of an entry aren't those that were written.
+    #[error(
+        "{} is damaged: entry `{entry}` has CRC-32 {found:08x}, expected {expected:08x}; download or copy it again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The zip entry.
+        entry: String,
+        /// The CRC-32 that the zip file states.
+        expected: u32,
+        /// The CRC-32 of the bytes.
+        found: u32,
+    },
+    /// The checkpoint was written on a machine with another byte order.
+    #[error(
+        "{} has byte order `{found}`, expected `little`: load it and `torch.save` it again on a little-endian machine",
+        path.display()
+    )]
+    ByteOrder {
+        /// The file.
+        path: PathBuf,
+        /// What its `byteorder` says.
+        found: String,
+    },
+    /// The pickle names a function or class that a checkpoint of plain weights doesn't need. It was not run.
+    #[error(
+        "{} names `{global}`, which this reader refuses (nothing was run): expected tensors and plain values only; if \
+         you trust where the file comes from, load it in Python and `torch.save` its `state_dict()` alone",
+        path.display()
+    )]
+    RefusedGlobal {
+        /// The file.
+        path: PathBuf,
+        /// Module and name, such as `os.system`.
+        global: String,
+    },
+    /// The pickle isn't one that `torch.save` writes.
+    #[error(
+        "{}: the pickle `data.pkl` is not as `torch.save` writes it: {detail} (at byte {offset}); save the checkpoint \
+         again",
+        path.display()
+    )]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Where in `data.pkl`.
+        offset: usize,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// The checkpoint has no state dict, or one that isn't a map of names to tensors.
+    #[error(
+        "{} has no usable state dict: {detail}; expected a dict of names and tensors, alone or under \
+         `model_state_dict`, `state_dict` or `model`",
+        path.display()
+    )]
+    StateDict {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The plain values beside the weights are too many or too deeply nested.
+    #[error("{}: `{key}` is {detail}; remove it from the checkpoint and save it again", path.display())]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// Which value of the checkpoint.
+        key: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A tensor's description contradicts itself or the file.
+    #[error("{}: tensor `{name}` is invalid: {detail}; save the checkpoint again", path.display())]
+    InvalidTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// A tensor was asked for that the checkpoint doesn't have.
+    #[error("{} has no tensor `{name}` among its {count}", path.display())]
+    NoSuchTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// How many tensors there are.
+        count: usize,
+    },
+    /// A tensor of numbers that aren't floating-point was to be read as `f32`.
+    #[error(
+        "{}: tensor `{name}` has type {found}, expected float32, float16, bfloat16 or float64",
+        path.display()
+    )]
+    TensorType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its type.
+        found: Dtype,
+    },
+    /// There isn't the memory for a tensor.
+    #[error("{}: no memory for the {elements} elements of tensor `{name}`; free some and try again", path.display())]
+    TensorMemory {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// How many `f32` were asked for.
+        elements: usize,
+    },
+
+    // The network.
+    /// `config.json` is not JSON, or a field is of another kind.
+    #[error("{} is not a config.json of Hugging Face's form: {source}", path.display())]
+    ConfigSyntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// The network is of a form that can't be exported.
+    #[error("config.json: {field} is {found}, expected {expected}")]
+    Config {
+        /// The field of `config.json`.
+        field: &'static str,
+        /// What is supported.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// The window is too short for the network to make a frame of it, or too long.
+    #[error("a window of {found} samples can't be exported: expected {expected}")]
+    Window {
+        /// The window's length in samples.
+        found: usize,
+        /// What is supported.
+        expected: String,
+    },
+    /// The network has a tensor that the checkpoint lacks.
+    #[error("the checkpoint has no tensor `{name}`, expected with shape {expected:?}{}", hint(*assumed))]
+    MissingTensor {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        expected: Vec<usize>,
+        /// Whether the network's shape was assumed, for lack of a `config.json`.
+        assumed: bool,
+    },
+    /// A tensor has another shape than the network's.
+    #[error("tensor `{name}` has shape {found:?}, expected {expected:?}{}", hint(*assumed))]
+    TensorShape {
+        /// The tensor.
+        name: String,
+        /// The shape that the network needs.
+        expected: Vec<usize>,
+        /// The shape that it has.
+        found: Vec<usize>,
+        /// Whether the network's shape was assumed, for lack of a `config.json`.
+        assumed: bool,
+    },
+    /// The checkpoint has tensors that the network has no place for.
+    #[error(
+        "the checkpoint has {} the network has no place for: {}{}",
+        plural(names.len()), listing(names), hint(*assumed)
+    )]
+    UnknownTensors {
+        /// The tensors.
+        names: Vec<String>,
+        /// Whether the network's shape was assumed, for lack of a `config.json`.
+        assumed: bool,
+    },
+
+    /// The model could not be written.
+    #[error("cannot write {}: {source}; nothing was left behind", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// What to do about a misfit between tensors and an assumed shape.
+fn hint(assumed: bool) -> &'static str {
+    if assumed {
+        "; the shape of facebook/wav2vec2-base was assumed: give the network's own with --config config.json"
+    } else {
+        ""
+    }
+}
+
+fn plural(count: usize) -> String {
+    match count {
+        1 => "a tensor that".to_owned(),
+        count => format!("{count} tensors that"),
+    }
+}
+
+/// The first few of a list of names.
+fn listing(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    names[..names.len().min(SHOWN)].join(", ") + more
+}
+
+/// `std::result::Result` with this crate's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,15 @@
+//! Just enough of ONNX to write one graph: the schema's types, a graph under construction, and a writer that streams.
+
+mod graph;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::all,
+    reason = "generated from ONNX's schema by scripts/onnx-proto.sh"
+)]
+mod proto;
+mod write;
+
+pub(crate) use graph::{Attribute, Dimension, Graph};
+pub(crate) use write::{EXTERNAL_DATA_ABOVE, Model};

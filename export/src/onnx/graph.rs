@@ -1,0 +1,188 @@
+//! A graph under construction: nodes in order, and weights that are produced only when they are written.
+
+use super::proto::{
+    AttributeProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    attribute_proto::AttributeType, tensor_proto::DataType, tensor_shape_proto, type_proto,
+};
+use crate::Result;
+
+/// Produces a weight's values, row-major.
+type Values<'a> = Box<dyn Fn() -> Result<Vec<f32>> + 'a>;
+
+/// A named constant of the graph.
+pub(crate) struct Initializer<'a> {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) data: InitializerData<'a>,
+}
+
+pub(crate) enum InitializerData<'a> {
+    /// A shape or an index list, small.
+    Integers(Vec<i64>),
+    /// A weight, read from the checkpoint when the file is written, so that only one is in memory at a time.
+    Floats(Values<'a>),
+}
+
+impl Initializer<'_> {
+    /// The size of its raw data in the file.
+    pub(crate) fn byte_len(&self) -> usize {
+        let width = match self.data {
+            InitializerData::Integers(_) => size_of::<i64>(),
+            InitializerData::Floats(_) => size_of::<f32>(),
+        };
+        self.shape.iter().product::<usize>() * width
+    }
+
+    /// The tensor's description without its data.
+    pub(crate) fn header(&self) -> TensorProto {
+        let data_type = match self.data {
+            InitializerData::Integers(_) => DataType::Int64,
+            InitializerData::Floats(_) => DataType::Float,
+        };
+        TensorProto {
+            name: Some(self.name.clone()),
+            dims: self.shape.iter().map(|&d| d as i64).collect(),
+            data_type: Some(data_type as i32),
+            ..TensorProto::default()
+        }
+    }
+}
+
+/// One axis of a graph input or output.
+#[derive(Clone)]
+pub(crate) enum Dimension {
+    Fixed(usize),
+    Named(&'static str),
+}
+
+/// A node's attribute.
+pub(crate) enum Attribute {
+    Int(i64),
+    Ints(Vec<i64>),
+    Float(f32),
+}
+
+/// Nodes, weights, inputs and outputs. Every node has one output, named after the node.
+#[derive(Default)]
+pub(crate) struct Graph<'a> {
+    pub(crate) nodes: Vec<NodeProto>,
+    pub(crate) initializers: Vec<Initializer<'a>>,
+    pub(crate) inputs: Vec<ValueInfoProto>,
+    pub(crate) outputs: Vec<ValueInfoProto>,
+}
+
+impl<'a> Graph<'a> {
+    /// Declares a float input and returns its name.
+    pub(crate) fn input(&mut self, name: &str, shape: &[Dimension]) -> String {
+        self.inputs.push(value_info(name, shape));
+        name.to_owned()
+    }
+
+    /// Declares the float value `name` an output of the graph.
+    pub(crate) fn output(&mut self, name: &str, shape: &[Dimension]) {
+        self.outputs.push(value_info(name, shape));
+    }
+
+    /// Adds a node and returns the name of its output, which is the node's own.
+    pub(crate) fn node(
+        &mut self,
+        op_type: &str,
+        name: impl Into<String>,
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) -> String {
+        let name = name.into();
+        self.nodes.push(NodeProto {
+            op_type: Some(op_type.to_owned()),
+            name: Some(name.clone()),
+            input: inputs.iter().map(|&input| input.to_owned()).collect(),
+            output: vec![name.clone()],
+            attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
+            ..NodeProto::default()
+        });
+        name
+    }
+
+    /// Adds a weight, whose `values` are asked for when the model is written, and returns its name.
+    pub(crate) fn weight(
+        &mut self,
+        name: impl Into<String>,
+        shape: Vec<usize>,
+        values: impl Fn() -> Result<Vec<f32>> + 'a,
+    ) -> String {
+        self.initializer(name.into(), shape, InitializerData::Floats(Box::new(values)))
+    }
+
+    /// The scalar `value` under `name`, added once.
+    pub(crate) fn scalar(&mut self, name: &str, value: f32) -> String {
+        if self.initializers.iter().any(|known| known.name == name) {
+            return name.to_owned();
+        }
+        self.weight(name, Vec::new(), move || Ok(vec![value]))
+    }
+
+    /// The integer list `values` under `name`, added once.
+    pub(crate) fn integers(&mut self, name: &str, values: &[i64]) -> String {
+        if self.initializers.iter().any(|known| known.name == name) {
+            return name.to_owned();
+        }
+        self.initializer(name.to_owned(), vec![values.len()], InitializerData::Integers(values.to_vec()))
+    }
+
+    fn initializer(&mut self, name: String, shape: Vec<usize>, data: InitializerData<'a>) -> String {
+        self.initializers.push(Initializer {
+            name: name.clone(),
+            shape,
+            data,
+        });
+        name
+    }
+}
+
+fn attribute(name: &str, value: &Attribute) -> AttributeProto {
+    let mut proto = AttributeProto {
+        name: Some(name.to_owned()),
+        ..AttributeProto::default()
+    };
+    let kind = match value {
+        Attribute::Int(i) => {
+            proto.i = Some(*i);
+            AttributeType::Int
+        }
+        Attribute::Ints(ints) => {
+            proto.ints.clone_from(ints);
+            AttributeType::Ints
+        }
+        Attribute::Float(f) => {
+            proto.f = Some(*f);
+            AttributeType::Float
+        }
+    };
+    proto.r#type = Some(kind as i32);
+    proto
+}
+
+fn value_info(name: &str, shape: &[Dimension]) -> ValueInfoProto {
+    use tensor_shape_proto::dimension::Value;
+    let dim = shape
+        .iter()
+        .map(|dimension| tensor_shape_proto::Dimension {
+            value: Some(match dimension {
+                Dimension::Fixed(size) => Value::DimValue(*size as i64),
+                Dimension::Named(name) => Value::DimParam((*name).to_owned()),
+            }),
+            ..tensor_shape_proto::Dimension::default()
+        })
+        .collect();
+    ValueInfoProto {
+        name: Some(name.to_owned()),
+        r#type: Some(TypeProto {
+            value: Some(type_proto::Value::TensorType(type_proto::Tensor {
+                elem_type: Some(DataType::Float as i32),
+                shape: Some(TensorShapeProto { dim }),
+            })),
+            ..TypeProto::default()
+        }),
+        ..ValueInfoProto::default()
+    }
+}

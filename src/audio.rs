@@ -1,0 +1,222 @@
+//! Audio in: files and bytes to samples, samples to what a model hears.
+//!
+//! | Format | Content | Needs |
+//! |---|---|---|
+//! | WAV | 8, 16, 24 and 32-bit integers, 32-bit floats, extensible headers, piped (unsized) headers | – |
+//! | FLAC | up to 32 bits | feature `formats` |
+//! | MP3 | MPEG-1, 2 and 2.5 layer III | feature `formats` |
+//! | Ogg | Vorbis (not Opus) | feature `formats` |
+//! | M4A, MP4, ADTS | AAC-LC, mono or stereo | feature `formats` |
+//!
+//! The format is found by content; the name of a file plays no part.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::{Error, Result};
+
+#[cfg(feature = "formats")]
+mod formats;
+mod resample;
+mod wav;
+
+pub use resample::resample;
+
+/// The sample rate of model input, in Hz.
+pub const SAMPLE_RATE: u32 = 16_000;
+
+/// The lowest sample rate taken, in Hz.
+pub const MIN_SAMPLE_RATE: u32 = 1_000;
+
+/// The highest sample rate taken, in Hz.
+pub const MAX_SAMPLE_RATE: u32 = 768_000;
+
+/// The most channels taken.
+pub const MAX_CHANNELS: u16 = 32;
+
+/// The most samples decoded from one clip, all channels together: 2 GiB of them, more than nine
+/// hours of mono at 16 kHz or 1.5 hours of stereo at 48 kHz.
+pub const MAX_SAMPLES: usize = 1 << 29;
+
+/// The largest file read: [`MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
+const MAX_BYTES: u64 = 4 * (MAX_SAMPLES as u64) + (1 << 24);
+
+/// How many bytes tell the format.
+const MAGIC_LEN: usize = 12;
+
+/// Decoded audio: interleaved samples, nominally in [−1, 1].
+///
+/// Integer samples of `b` bits are divided by 2<sup>b−1</sup>. Samples stored as floats, and what a
+/// lossy decoder makes of clipped audio, may lie beyond ±1 and are left so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audio {
+    /// Samples, frame after frame: all channels of the first moment, then of the next.
+    pub samples: Vec<f32>,
+    /// Frames per second, in Hz.
+    pub sample_rate: u32,
+    /// Samples per frame.
+    pub channels: u16,
+}
+
+impl Audio {
+    /// Reads and decodes a whole file of any [supported format](self).
+    ///
+    /// A pipe such as `/dev/stdin` works too. Encoder delay and padding are cut off where the format
+    /// states them (MP3 with a LAME tag, Ogg Vorbis); AAC keeps its delay, commonly 1,024 frames.
+    ///
+    /// Nothing is skipped in silence: a packet that does not decode is an error, and so is a file
+    /// shorter than it says it is. A length is stated by WAV, FLAC, M4A and MP3 with a LAME tag; of
+    /// other MP3, of ADTS and of Ogg, a cut file is as good as a shorter one, and what decodes is the
+    /// clip.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] if the file cannot be opened or read;
+    /// [`Error::UnsupportedAudio`] or [`Error::FormatDisabled`] if nothing here decodes it;
+    /// [`Error::InvalidAudio`] or [`Error::TruncatedAudio`] if it is damaged;
+    /// [`Error::EmptyAudio`] if no frame is in it;
+    /// [`Error::SampleRate`], [`Error::Channels`] or [`Error::AudioTooLong`] beyond the limits
+    /// [`MIN_SAMPLE_RATE`], [`MAX_SAMPLE_RATE`], [`MAX_CHANNELS`] and [`MAX_SAMPLES`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = read_bytes(path)?;
+        Self::from_bytes(bytes).map_err(|error| error.in_file(path))
+    }
+
+    /// Decodes the bytes of a file, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read`](Self::read), except that nothing is read.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
+        let bytes = bytes.as_ref();
+        match Format::of(bytes)? {
+            Format::Wav => wav::decode(bytes),
+            Format::Other(format) => decode_other(format, bytes),
+        }
+    }
+
+    /// Frames (samples per channel).
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.samples.len() / usize::from(self.channels.max(1))
+    }
+
+    /// Length in seconds.
+    #[must_use]
+    pub fn duration_seconds(&self) -> f64 {
+        self.frames() as f64 / f64::from(self.sample_rate)
+    }
+
+    /// The mean of the channels, one sample a frame.
+    #[must_use]
+    pub fn to_mono(&self) -> Vec<f32> {
+        self.mono().into_owned()
+    }
+
+    /// What a model hears: [mono](Self::to_mono) at [`SAMPLE_RATE`], by [`resample`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SampleRate`] if the rate is outside [`MIN_SAMPLE_RATE`] to [`MAX_SAMPLE_RATE`].
+    pub fn to_model_input(&self) -> Result<Vec<f32>> {
+        resample(&self.mono(), self.sample_rate, SAMPLE_RATE)
+    }
+
+    fn mono(&self) -> Cow<'_, [f32]> {
+        if self.channels <= 1 {
+            return Cow::Borrowed(&self.samples);
+        }
+        let channels = f32::from(self.channels);
+        self.samples
+            .chunks_exact(usize::from(self.channels))
+            .map(|frame| frame.iter().sum::<f32>() / channels)
+            .collect()
+    }
+}
+
+/// What the first bytes of a file say it is.
+enum Format {
+    Wav,
+    Other(&'static str),
+}
+
+impl Format {
+    fn of(bytes: &[u8]) -> Result<Self> {
+        Ok(match bytes {
+            [] => return Err(Error::EmptyAudio { path: None }),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Self::Wav,
+            [b'f', b'L', b'a', b'C', ..] => Self::Other("FLAC"),
+            [b'O', b'g', b'g', b'S', ..] => Self::Other("Ogg"),
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Self::Other("MP4"),
+            // Of the eleven bits that start a frame, then the layer: 00 is AAC's, 01 is III.
+            [0xFF, second, ..] if second & 0xF6 == 0xF0 => Self::Other("ADTS"),
+            [0xFF, second, ..] if second & 0xE6 == 0xE2 => Self::Other("MP3"),
+            [b'I', b'D', b'3', ..] => Self::Other("MP3"),
+            _ => {
+                let start = bytes[..bytes.len().min(MAGIC_LEN)].escape_ascii();
+                return Err(Error::UnsupportedAudio {
+                    path: None,
+                    found: format!("content that begins with \"{start}\""),
+                });
+            }
+        })
+    }
+}
+
+#[cfg(feature = "formats")]
+use formats::decode as decode_other;
+
+#[cfg(not(feature = "formats"))]
+fn decode_other(format: &'static str, _bytes: &[u8]) -> Result<Audio> {
+    Err(Error::FormatDisabled { path: None, format })
+}
+
+/// The bytes of a file that starts like audio and is not too large.
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    // The start first, so that a large file of another kind (or an endless device) is turned down
+    // before it fills the memory.
+    file.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut bytes).map_err(failed)?;
+    Format::of(&bytes).map_err(|error| error.in_file(path))?;
+    let rest = MAX_BYTES + 1 - bytes.len() as u64;
+    file.take(rest).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::AudioTooLong {
+            path: Some(path.to_owned()),
+            limit: MAX_BYTES,
+            unit: "bytes",
+        });
+    }
+    Ok(bytes)
+}
+
+/// Checks a rate against the limits.
+fn check_rate(rate: u32) -> Result<()> {
+    if (MIN_SAMPLE_RATE..=MAX_SAMPLE_RATE).contains(&rate) {
+        Ok(())
+    } else {
+        Err(Error::SampleRate { path: None, found: rate })
+    }
+}
+
+/// Checks a number of channels against the limits, and narrows it.
+fn check_channels(channels: usize) -> Result<u16> {
+    u16::try_from(channels)
+        .ok()
+        .filter(|channels| (1..=MAX_CHANNELS).contains(channels))
+        .ok_or(Error::Channels { path: None, found: channels })
+}
+
+/// Checks a number of samples (of all channels together) against the limit.
+fn check_samples(samples: usize) -> Result<()> {
+    if samples <= MAX_SAMPLES {
+        Ok(())
+    } else {
+        Err(Error::AudioTooLong { path: None, limit: MAX_SAMPLES as u64, unit: "samples" })
+    }
+}

@@ -1,0 +1,398 @@
+//! The detector: a loaded model that scores clips.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::ArrayView2;
+
+use crate::model::{Model, ModelSource, Normalization};
+use crate::runtime::{self, Engine, Settings};
+use crate::{
+    Audio, Error, ExecutionProvider, Label, ModelMetadata, Note, Result, Runtime, Score, Window, WindowScore, Windowing,
+};
+
+/// The fewest samples that are scored: 25 ms, which is what the network needs for a single frame.
+pub const MIN_SAMPLES: usize = 400;
+/// No decoder overshoots full scale by more than this (24 dB): above it, the samples are integers.
+const MAX_AMPLITUDE: f32 = 16.0;
+/// Windows per run on a GPU, whose memory and cores want more than one.
+const GPU_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
+
+/// Tells real speech from synthetic speech.
+///
+/// It is `Send + Sync` and scores through `&self`: build one, put it into an [`Arc`], and call it from as many threads
+/// as you like. As many calls run at once as there are [`sessions`](DetectorBuilder::sessions); the others wait.
+///
+/// ```no_run
+/// use bonafide::Detector;
+///
+/// let detector = Detector::builder().model("model.onnx").build()?;
+/// let score = detector.score_file("call.mp3")?;
+/// println!("{:.3} {}", score.spoof_probability, score.label);
+/// # Ok::<(), bonafide::Error>(())
+/// ```
+pub struct Detector {
+    engine: Box<dyn Engine>,
+    windowing: Windowing,
+    batch_size: usize,
+    /// The graph takes exactly `batch_size` windows, never fewer.
+    fixed_batch: bool,
+    info: Info,
+    threshold: f32,
+}
+
+/// What a detector runs on, and with what.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Info {
+    /// The runtime in use: never [`Runtime::Auto`].
+    pub runtime: Runtime,
+    /// Its version.
+    pub runtime_version: String,
+    /// The provider really in use.
+    pub provider: ExecutionProvider,
+    /// The file that ONNX Runtime was loaded from.
+    pub library: Option<PathBuf>,
+    /// Why this isn't the runtime or provider that would have been preferred, if it isn't.
+    pub fallback: Option<String>,
+    /// Threads that share the work of one run.
+    pub intra_threads: usize,
+    /// Runs that may go on at once.
+    pub sessions: usize,
+    /// Most windows in one run.
+    pub batch_size: usize,
+    /// The model's file, if it came from one.
+    pub model_path: Option<PathBuf>,
+    /// What the model says of itself.
+    pub model: ModelMetadata,
+}
+
+impl fmt::Display for Info {
+    /// The runtime, its version and the provider, such as `onnxruntime 1.31.0 cpu`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.runtime, self.runtime_version, self.provider)
+    }
+}
+
+impl Detector {
+    /// Starts building a detector.
+    #[must_use]
+    pub fn builder() -> DetectorBuilder {
+        DetectorBuilder::default()
+    }
+
+    /// Scores a clip: mono samples in [-1, 1] at 16 kHz, at least [`MIN_SAMPLES`] of them.
+    ///
+    /// Memory beyond the samples does not grow with the clip's length: at most
+    /// [`batch_size`](DetectorBuilder::batch_size) windows are in a run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyAudio`], [`Error::AudioTooShort`], [`Error::NotFinite`] and [`Error::NotNormalised`] for samples
+    /// that can't be scored; [`Error::Runtime`] if the runtime fails.
+    pub fn score(&self, samples: &[f32]) -> Result<Score> {
+        check(samples)?;
+        let mut windows = self.windowing.windows(samples);
+        let mut scores = Vec::with_capacity(windows.len());
+        let mut buffer = Vec::new();
+        while windows.len() > 0 {
+            let mut batch: Vec<Window<'_>> = windows.by_ref().take(self.batch_size).collect();
+            self.run(&mut batch, &mut buffer, &mut scores)?;
+        }
+        Ok(Score::new(scores, self.threshold, samples.len(), Note::of(samples)))
+    }
+
+    /// Scores a file of any supported format, rate and channel count: decodes it with [`Audio::read`], takes the mean
+    /// of its channels, resamples it to 16 kHz and scores that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Audio::read`], [`Audio::to_model_input`] and [`Detector::score`].
+    pub fn score_file(&self, path: impl AsRef<Path>) -> Result<Score> {
+        let path = path.as_ref();
+        let samples = Audio::read(path).and_then(|audio| audio.to_model_input());
+        samples
+            .and_then(|samples| self.score(&samples))
+            .map_err(|error| error.in_file(path))
+    }
+
+    /// What the detector runs on.
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// Runs the model on a batch and appends its windows' scores. `buffer` is where several windows are put side by side.
+    fn run(&self, batch: &mut [Window<'_>], buffer: &mut Vec<f32>, scores: &mut Vec<WindowScore>) -> Result<()> {
+        if self.info.model.normalization == Normalization::ZeroMeanUnitVariance {
+            batch.iter_mut().for_each(|window| normalise(window.samples.to_mut()));
+        }
+        let length = self.windowing.length();
+        let rows = if self.fixed_batch { self.batch_size } else { batch.len() };
+        let samples = match &*batch {
+            [single] if rows == 1 => &single.samples,
+            several => {
+                buffer.clear();
+                several.iter().for_each(|window| buffer.extend_from_slice(&window.samples));
+                buffer.resize(rows * length, 0.0);
+                &buffer[..]
+            }
+        };
+        let windows = ArrayView2::from_shape((rows, length), samples).map_err(|error| Error::Runtime {
+            runtime: "bonafide",
+            action: "arrange the windows",
+            reason: error.to_string(),
+        })?;
+        let logits = self.engine.run(windows)?;
+        let bonafide = usize::from(self.info.model.labels[0] == Label::Spoof);
+        for (window, logits) in batch.iter().zip(logits) {
+            if let Some(logit) = logits.into_iter().find(|logit| !logit.is_finite()) {
+                return Err(Error::Runtime {
+                    runtime: "the model",
+                    action: "score a window",
+                    reason: format!("its logit is {logit}: the model is damaged, or its precision too low"),
+                });
+            }
+            let (start, end) = (window.start_seconds(), window.end_seconds());
+            scores.push(WindowScore::new(start, end, logits[bonafide], logits[1 - bonafide]));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Detector")
+            .field("info", &self.info)
+            .field("windowing", &self.windowing)
+            .field("threshold", &self.threshold)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses what can't be scored.
+fn check(samples: &[f32]) -> Result<()> {
+    if samples.is_empty() {
+        return Err(Error::EmptyAudio { path: None });
+    }
+    if samples.len() < MIN_SAMPLES {
+        return Err(Error::AudioTooShort {
+            expected: MIN_SAMPLES,
+            found: samples.len(),
+        });
+    }
+    let within = |value: &f32| value.abs() <= MAX_AMPLITUDE;
+    match samples.iter().enumerate().find(|(_, value)| !within(value)) {
+        None => Ok(()),
+        Some((index, &value)) if value.is_finite() => Err(Error::NotNormalised { index, value }),
+        Some((index, &value)) => Err(Error::NotFinite { index, value }),
+    }
+}
+
+/// `(x − mean) / √(variance + 1e-7)`, as Hugging Face's `Wav2Vec2FeatureExtractor` does.
+fn normalise(window: &mut [f32]) {
+    let mean_of = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / window.len() as f64;
+    let mean = mean_of(&mut window.iter().map(|&x| f64::from(x)));
+    let variance = mean_of(&mut window.iter().map(|&x| (f64::from(x) - mean).powi(2)));
+    let deviation = (variance + 1e-7).sqrt();
+    for x in window {
+        *x = ((f64::from(*x) - mean) / deviation) as f32;
+    }
+}
+
+/// Builds a [`Detector`]. Only the model must be given.
+#[derive(Debug, Clone, Default)]
+#[must_use = "call `build`"]
+pub struct DetectorBuilder {
+    model: Option<ModelSource>,
+    metadata: Option<ModelMetadata>,
+    threshold: Option<f32>,
+    batch_size: Option<usize>,
+    hop: Option<usize>,
+    intra_threads: Option<usize>,
+    sessions: Option<usize>,
+    settings: Settings,
+}
+
+impl DetectorBuilder {
+    /// The model's ONNX file, as made by `bonafide-export`.
+    pub fn model(mut self, path: impl Into<PathBuf>) -> Self {
+        self.model = Some(ModelSource::File(path.into()));
+        self
+    }
+
+    /// The bytes of the model's ONNX file. Weights in a file beside it can't be found this way.
+    pub fn model_bytes(mut self, bytes: impl Into<Arc<[u8]>>) -> Self {
+        self.model = Some(ModelSource::Bytes(bytes.into()));
+        self
+    }
+
+    /// How the model is to be used, in place of what its file says: for a graph that another exporter wrote.
+    pub fn metadata(mut self, metadata: ModelMetadata) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// A clip is called spoof above this P(spoof), 0 to 1. By default the model's own threshold, else 0.5.
+    pub fn threshold(mut self, threshold: f32) -> Self {
+        self.threshold = Some(threshold);
+        self
+    }
+
+    /// Samples from one window's start to the next one's, from 1. By default the model's own hop, else half a window.
+    pub fn hop(mut self, samples: usize) -> Self {
+        self.hop = Some(samples);
+        self
+    }
+
+    /// Most windows in one run, from 1. By default 1 on the processor, whose cores a single window keeps busy, and 16
+    /// on a GPU. Memory grows with it: by about 0.3 GB a window for a model of wav2vec2-base's size.
+    ///
+    /// A model exported for a fixed number of windows always runs that number.
+    pub fn batch_size(mut self, windows: usize) -> Self {
+        self.batch_size = Some(windows);
+        self
+    }
+
+    /// The runtime. By default ONNX Runtime if its library is found, else rten.
+    pub fn runtime(mut self, runtime: Runtime) -> Self {
+        self.settings.runtime = runtime;
+        self
+    }
+
+    /// The path of ONNX Runtime's library, and no other is tried. Without it `ORT_DYLIB_PATH` is tried, then next to the
+    /// executable, what `scripts/onnxruntime.sh` fetched, and the system's loader.
+    pub fn onnxruntime_library(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.onnxruntime_library = Some(path.into());
+        self
+    }
+
+    /// Threads that share the work of one run, from 1. By default the physical cores, divided by the sessions.
+    pub fn intra_threads(mut self, threads: usize) -> Self {
+        self.intra_threads = Some(threads);
+        self
+    }
+
+    /// Runs that may go on at once, from 1; 1 by default. Each has its own threads and working memory, and on ONNX
+    /// Runtime its own copy of the weights.
+    pub fn sessions(mut self, sessions: usize) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// The hardware that runs the model; the processor by default. If it can't be had, building fails, unless
+    /// [`allow_cpu_fallback`](Self::allow_cpu_fallback) is given.
+    pub fn execution_provider(mut self, provider: ExecutionProvider) -> Self {
+        self.settings.provider = provider;
+        self
+    }
+
+    /// Uses the processor when the execution provider can't be had. [`Info::fallback`] then says why, as does a warning
+    /// through `tracing`.
+    pub fn allow_cpu_fallback(mut self) -> Self {
+        self.settings.allow_cpu_fallback = true;
+        self
+    }
+
+    /// Most bytes of the GPU's memory to use: of CUDA's arena, and of TensorRT's workspace.
+    pub fn gpu_memory_limit(mut self, bytes: usize) -> Self {
+        self.settings.gpu_memory_limit = Some(bytes);
+        self
+    }
+
+    /// Lets TensorRT compute in half precision: about twice as fast, with slightly different scores. Off by default.
+    pub fn tensorrt_fp16(mut self, enable: bool) -> Self {
+        self.settings.tensorrt_fp16 = enable;
+        self
+    }
+
+    /// Loads the model.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] says which setting is out of range, what is wrong with the model, or why the runtime or the provider
+    /// can't be had.
+    pub fn build(self) -> Result<Detector> {
+        let model = Model::open(self.model.ok_or(Error::NoModel)?, self.metadata)?;
+        let metadata = model.metadata.clone();
+        let threshold = self.threshold.unwrap_or(metadata.threshold);
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(Error::Setting {
+                setting: "threshold",
+                expected: "a number from 0 to 1",
+                found: threshold.to_string(),
+            });
+        }
+        let hop = from_one("hop", self.hop)?.unwrap_or(metadata.hop_samples);
+        let batch_size = from_one("batch_size", self.batch_size)?;
+        let mut settings = self.settings;
+        settings.intra_threads = from_one("intra_threads", self.intra_threads)?;
+        settings.sessions = from_one("sessions", self.sessions)?;
+
+        let loaded = runtime::load(&model, &settings)?;
+        let default_batch = match loaded.provider {
+            ExecutionProvider::Cpu => NonZeroUsize::MIN,
+            _ => GPU_BATCH,
+        };
+        let batch_size = model.fixed_batch.or(batch_size).unwrap_or(default_batch).get();
+        Ok(Detector {
+            engine: loaded.engine,
+            windowing: Windowing::new(metadata.window_samples, hop),
+            batch_size,
+            fixed_batch: model.fixed_batch.is_some(),
+            threshold,
+            info: Info {
+                runtime: loaded.runtime,
+                runtime_version: loaded.version,
+                provider: loaded.provider,
+                library: loaded.library,
+                fallback: loaded.fallback,
+                intra_threads: loaded.intra_threads,
+                sessions: loaded.sessions,
+                batch_size,
+                model_path: model.path().map(Path::to_owned),
+                model: metadata,
+            },
+        })
+    }
+}
+
+fn from_one(setting: &'static str, value: Option<usize>) -> Result<Option<NonZeroUsize>> {
+    value
+        .map(|value| {
+            NonZeroUsize::new(value).ok_or(Error::Setting {
+                setting,
+                expected: "a number from 1",
+                found: value.to_string(),
+            })
+        })
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detector_can_be_shared_between_threads() {
+        fn shareable<T: Send + Sync + 'static>() {}
+        shareable::<Detector>();
+        shareable::<Arc<Detector>>();
+    }
+
+    #[test]
+    fn a_normalised_window_has_zero_mean_and_unit_variance() {
+        let mut window: Vec<f32> = (0..1000).map(|n| 3.0 + (n as f32 * 0.1).sin()).collect();
+        normalise(&mut window);
+        let mean = window.iter().sum::<f32>() / 1000.0;
+        let variance = window.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / 1000.0;
+        assert!(mean.abs() < 1e-4 && (variance - 1.0).abs() < 1e-4, "{mean} {variance}");
+
+        let mut silence = vec![0.0; 1000];
+        normalise(&mut silence);
+        assert_eq!(silence, vec![0.0; 1000]);
+    }
+}

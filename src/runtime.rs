@@ -1,0 +1,198 @@
+//! What runs a model: ONNX Runtime or rten, behind one small trait.
+
+#[cfg(feature = "load-dynamic")]
+mod discovery;
+#[cfg(any(feature = "load-dynamic", feature = "download-binaries"))]
+mod onnxruntime;
+#[cfg(any(feature = "load-dynamic", feature = "download-binaries", feature = "rten"))]
+mod pool;
+#[cfg(feature = "rten")]
+mod rten;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use ndarray::ArrayView2;
+
+use crate::model::Model;
+use crate::{Error, Result};
+
+/// Which runtime executes the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum Runtime {
+    /// ONNX Runtime if its library is found, else rten.
+    #[default]
+    Auto,
+    /// ONNX Runtime, through `ort`: the fastest, and the only one that can use a GPU.
+    OnnxRuntime,
+    /// rten, in pure Rust: no library needed, processor only.
+    Rten,
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::OnnxRuntime => "onnxruntime",
+            Self::Rten => "rten",
+        })
+    }
+}
+
+/// The hardware that runs the model. All but the processor need ONNX Runtime.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum ExecutionProvider {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU through CUDA. Needs the feature `cuda` and a CUDA build of ONNX Runtime.
+    Cuda {
+        /// Which GPU, from 0.
+        device: u32,
+    },
+    /// An NVIDIA GPU through TensorRT. Needs the feature `tensorrt` and a TensorRT build of ONNX Runtime.
+    TensorRt {
+        /// Which GPU, from 0.
+        device: u32,
+        /// A folder where built engines are kept: building one takes minutes, loading it seconds.
+        engine_cache: Option<PathBuf>,
+    },
+}
+
+impl fmt::Display for ExecutionProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.pad("cpu"),
+            Self::Cuda { device } => f.pad(&format!("cuda:{device}")),
+            Self::TensorRt { device, .. } => f.pad(&format!("tensorrt:{device}")),
+        }
+    }
+}
+
+/// What a model is to be run with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) runtime: Runtime,
+    pub(crate) provider: ExecutionProvider,
+    pub(crate) allow_cpu_fallback: bool,
+    pub(crate) onnxruntime_library: Option<PathBuf>,
+    pub(crate) intra_threads: Option<NonZeroUsize>,
+    pub(crate) sessions: Option<NonZeroUsize>,
+    pub(crate) gpu_memory_limit: Option<usize>,
+    pub(crate) tensorrt_fp16: bool,
+}
+
+impl Settings {
+    /// How many runs may go on at once.
+    #[cfg(any(feature = "load-dynamic", feature = "download-binaries", feature = "rten"))]
+    fn sessions(&self) -> usize {
+        self.sessions.map_or(1, NonZeroUsize::get)
+    }
+
+    /// Threads for each of them: by default the physical cores are shared out, as hyper-threads only get in each
+    /// other's way in matrix products.
+    #[cfg(any(feature = "load-dynamic", feature = "download-binaries", feature = "rten"))]
+    fn intra_threads(&self) -> usize {
+        let cores = || {
+            let available = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            (available.min(num_cpus::get_physical()) / self.sessions()).max(1)
+        };
+        self.intra_threads.map_or_else(cores, NonZeroUsize::get)
+    }
+}
+
+/// A loaded model.
+pub(crate) trait Engine: Send + Sync {
+    /// The logits of each window, in the model's order. `windows` is `[n, window_samples]` in standard layout; the
+    /// number of windows is one that the model takes.
+    fn run(&self, windows: ArrayView2<'_, f32>) -> Result<Vec<[f32; 2]>>;
+}
+
+/// A loaded model, and what it really runs on.
+pub(crate) struct Loaded {
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) runtime: Runtime,
+    pub(crate) version: String,
+    pub(crate) provider: ExecutionProvider,
+    pub(crate) library: Option<PathBuf>,
+    pub(crate) intra_threads: usize,
+    pub(crate) sessions: usize,
+    /// Why this is not what would have been preferred.
+    pub(crate) fallback: Option<String>,
+}
+
+/// Loads `model` on the runtime and the provider that `settings` ask for.
+pub(crate) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
+    let fallback = match settings.runtime {
+        Runtime::OnnxRuntime => return onnxruntime(model, settings),
+        Runtime::Rten => provider_without_onnxruntime(settings, "the runtime rten runs on the processor only")?,
+        Runtime::Auto => match onnxruntime(model, settings) {
+            // A library that the caller names is not replaced behind their back.
+            Err(error @ Error::OnnxRuntimeNotFound { .. })
+                if cfg!(feature = "rten") && settings.onnxruntime_library.is_none() =>
+            {
+                provider_without_onnxruntime(settings, "ONNX Runtime was not found")?;
+                tracing::warn!("using rten: {error}");
+                Some("ONNX Runtime was not found".to_owned())
+            }
+            Err(Error::RuntimeDisabled { .. }) => {
+                provider_without_onnxruntime(settings, "ONNX Runtime is not in this build")?
+            }
+            loaded => return loaded,
+        },
+    };
+    let mut loaded = rten(model, settings)?;
+    loaded.fallback = fallback;
+    Ok(loaded)
+}
+
+/// A GPU needs ONNX Runtime. Without it, this is an error, or the reason for the fall-back that the caller allowed.
+fn provider_without_onnxruntime(settings: &Settings, reason: &str) -> Result<Option<String>> {
+    if settings.provider == ExecutionProvider::Cpu {
+        return Ok(None);
+    }
+    fall_back_to_cpu(settings, reason.to_owned()).map(Some)
+}
+
+/// The provider asked for can't be had: an error, unless the caller allowed the processor instead.
+fn fall_back_to_cpu(settings: &Settings, reason: String) -> Result<String> {
+    let provider = settings.provider.clone();
+    if !settings.allow_cpu_fallback {
+        return Err(Error::ProviderUnavailable { provider, reason });
+    }
+    tracing::warn!("using the processor: {provider} can't be used: {reason}");
+    Ok(format!("{provider} can't be used: {reason}"))
+}
+
+#[cfg(any(feature = "load-dynamic", feature = "download-binaries"))]
+fn onnxruntime(model: &Model, settings: &Settings) -> Result<Loaded> {
+    onnxruntime::load(model, settings)
+}
+
+#[cfg(not(any(feature = "load-dynamic", feature = "download-binaries")))]
+fn onnxruntime(_: &Model, _: &Settings) -> Result<Loaded> {
+    Err(Error::RuntimeDisabled {
+        runtime: "onnxruntime",
+        feature: "`load-dynamic` or `download-binaries`",
+    })
+}
+
+#[cfg(feature = "rten")]
+fn rten(model: &Model, settings: &Settings) -> Result<Loaded> {
+    rten::load(model, settings)
+}
+
+#[cfg(not(feature = "rten"))]
+fn rten(_: &Model, _: &Settings) -> Result<Loaded> {
+    Err(Error::RuntimeDisabled {
+        runtime: "rten",
+        feature: "`rten`",
+    })
+}

@@ -1,0 +1,148 @@
+//! Finding ONNX Runtime's library on the machine.
+
+use std::ffi::{CStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// The oldest API that `ort` is built for here (its feature `api-17`), which is the minor version of ONNX Runtime.
+const MINIMUM_MINOR: u32 = ort::MINOR_VERSION;
+
+/// The library's name as the system's loader knows it.
+fn library_name() -> String {
+    use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+    format!("{DLL_PREFIX}onnxruntime{DLL_SUFFIX}")
+}
+
+/// A library that was opened and is an ONNX Runtime new enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Library {
+    pub(super) path: PathBuf,
+    pub(super) version: String,
+}
+
+/// The first library that will do, or every one tried and why it won't.
+///
+/// In order: the path given and no other, or else `ORT_DYLIB_PATH`, next to the executable, what
+/// `scripts/onnxruntime.sh` fetched, and what the system's loader finds.
+pub(super) fn find(explicit: Option<&Path>) -> Result<Library, Vec<(PathBuf, String)>> {
+    let candidates = match explicit {
+        Some(path) => vec![path.to_owned()],
+        None => {
+            let executable = std::env::current_exe().ok();
+            candidates(std::env::var_os("ORT_DYLIB_PATH"), executable.as_deref())
+        }
+    };
+    let mut tried = Vec::new();
+    for path in candidates {
+        match open(&path) {
+            Ok(version) => return Ok(Library { path, version }),
+            Err(reason) => tried.push((path, reason)),
+        }
+    }
+    Err(tried)
+}
+
+/// Where to look when no path is given.
+fn candidates(ort_dylib_path: Option<OsString>, executable: Option<&Path>) -> Vec<PathBuf> {
+    let name = library_name();
+    let mut candidates = Vec::new();
+    if let Some(path) = ort_dylib_path.filter(|path| !path.is_empty()) {
+        candidates.push(path.into());
+    }
+    if let Some(folder) = executable.and_then(Path::parent) {
+        candidates.push(folder.join(&name));
+        // Cargo puts executables into target/PROFILE and one folder below; the script puts the library into
+        // target/onnxruntime.
+        let fetched = folder
+            .ancestors()
+            .take(3)
+            .map(|folder| folder.join("onnxruntime").join(&name))
+            .filter(|path| path.is_file());
+        candidates.extend(fetched);
+    }
+    candidates.push(name.into());
+    candidates
+}
+
+/// Opens a library and asks for its version. The error is a sentence.
+fn open(path: &Path) -> Result<String, String> {
+    // A bare name is for the system's loader to find; anything else must be a file. Opening a pipe would hang.
+    let is_bare_name = path.file_name() == Some(path.as_os_str());
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => return Err("it is not a file".to_owned()),
+        Err(error) if !is_bare_name => return Err(error.to_string()),
+        _ => {}
+    }
+    let version = version(path)?;
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    match (version.split('.').next(), minor) {
+        (Some("1"), Some(minor)) if minor >= MINIMUM_MINOR => Ok(version),
+        _ => Err(format!("it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x")),
+    }
+}
+
+/// The version string of the ONNX Runtime in a library.
+#[allow(unsafe_code, reason = "asking a shared library for its version is a call into foreign code")]
+fn version(path: &Path) -> Result<String, String> {
+    // SAFETY: opening a library runs its initialisers. The library is one that the caller, the environment or the
+    // system names as ONNX Runtime, whose initialisers are meant to be run.
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    // SAFETY: `OrtGetApiBase` has had this signature in every version of ONNX Runtime.
+    let api_base = unsafe { library.get::<unsafe extern "C" fn() -> *const ort::sys::OrtApiBase>(b"OrtGetApiBase") }
+        .map_err(|_| "it is not ONNX Runtime: it has no OrtGetApiBase".to_owned())?;
+    // SAFETY: the function takes nothing and returns a pointer to a static table, or null.
+    let base = unsafe { api_base().as_ref() }.ok_or("its OrtGetApiBase returned nothing")?;
+    // SAFETY: the table is as its version declares it, and its first two entries never change.
+    let version = unsafe { (base.GetVersionString)() };
+    if version.is_null() {
+        return Err("it has no version".to_owned());
+    }
+    // SAFETY: a static string that ends in NUL, by ONNX Runtime's documentation.
+    let version = unsafe { CStr::from_ptr(version) }.to_string_lossy().into_owned();
+    // SAFETY: as above; the function is asked for an API that it may not have, and then returns null.
+    let api = unsafe { (base.GetApi)(MINIMUM_MINOR) };
+    if api.is_null() {
+        return Err(format!("its version {version} lacks the API 1.{MINIMUM_MINOR}"));
+    }
+    // ONNX Runtime doesn't support being unloaded and loaded again, and `ort` opens it next.
+    std::mem::forget(library);
+    Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_environment_executable_fetched_loader() {
+        let folder = tempfile::tempdir().expect("folder");
+        let examples = folder.path().join("target/release/examples");
+        let fetched = folder.path().join("target/onnxruntime").join(library_name());
+        std::fs::create_dir_all(&examples).expect("folder");
+        std::fs::create_dir_all(fetched.parent().expect("parent")).expect("folder");
+        std::fs::write(&fetched, "").expect("file");
+
+        let found = candidates(Some("/opt/libonnxruntime.so".into()), Some(&examples.join("score")));
+        let expected = [
+            PathBuf::from("/opt/libonnxruntime.so"),
+            examples.join(library_name()),
+            fetched,
+            library_name().into(),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(candidates(Some(OsString::new()), None), [PathBuf::from(library_name())]);
+    }
+
+    #[test]
+    fn what_is_not_a_library_is_refused_with_a_reason() {
+        let folder = tempfile::tempdir().expect("folder");
+        let text = folder.path().join("libonnxruntime.so");
+        std::fs::write(&text, "not a library").expect("file");
+        let missing = folder.path().join("missing.so");
+        for path in [folder.path(), &text, &missing] {
+            let tried = find(Some(path)).expect_err("not a library");
+            assert_eq!(tried.len(), 1);
+            assert_eq!(tried[0].0, path);
+            assert!(!tried[0].1.is_empty());
+        }
+    }
+}
