@@ -1,14 +1,4 @@
 //! Audio in: files and bytes to samples, samples to what a model hears.
-//!
-//! | Format | Content | Needs |
-//! |---|---|---|
-//! | WAV | 8, 16, 24 and 32-bit integers, 32-bit floats, extensible headers, piped (unsized) headers | – |
-//! | FLAC | up to 32 bits | feature `formats` |
-//! | MP3 | MPEG-1, 2 and 2.5 layer III | feature `formats` |
-//! | Ogg | Vorbis (not Opus) | feature `formats` |
-//! | M4A, MP4, ADTS | AAC-LC, mono or stereo | feature `formats` |
-//!
-//! The format is found by content; the name of a file plays no part.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -27,21 +17,8 @@ pub use resample::resample;
 /// The sample rate of model input, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
 
-/// The lowest sample rate taken, in Hz.
-pub const MIN_SAMPLE_RATE: u32 = 1_000;
-
-/// The highest sample rate taken, in Hz.
-pub const MAX_SAMPLE_RATE: u32 = 768_000;
-
-/// The most channels taken.
-pub const MAX_CHANNELS: u16 = 32;
-
-/// The most samples decoded from one clip, all channels together: 2 GiB of them, more than nine
-/// hours of mono at 16 kHz or 1.5 hours of stereo at 48 kHz.
-pub const MAX_SAMPLES: usize = 1 << 29;
-
-/// The largest file read: [`MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
-const MAX_BYTES: u64 = 4 * (MAX_SAMPLES as u64) + (1 << 24);
+/// The largest file read: [`Audio::MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
+const MAX_BYTES: u64 = 4 * (Audio::MAX_SAMPLES as u64) + (1 << 24);
 
 /// How many bytes tell the format.
 const MAGIC_LEN: usize = 12;
@@ -50,6 +27,18 @@ const MAGIC_LEN: usize = 12;
 ///
 /// Integer samples of `b` bits are divided by 2<sup>b−1</sup>. Samples stored as floats, and what a
 /// lossy decoder makes of clipped audio, may lie beyond ±1 and are left so.
+///
+/// # Formats
+///
+/// | Format | Content | Needs |
+/// |---|---|---|
+/// | WAV | integers of 8, 16, 24 and 32 bits, 32-bit floats; piped (unsized) too | – |
+/// | FLAC | all | feature `formats` |
+/// | MP3 | MPEG-1, 2 and 2.5, layer III | feature `formats` |
+/// | Ogg | Vorbis and FLAC, not Opus; one stream | feature `formats` |
+/// | M4A, MP4, ADTS | AAC-LC, mono or stereo | feature `formats` |
+///
+/// The format is found by content; the name of a file plays no part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audio {
     /// Samples, frame after frame: all channels of the first moment, then of the next.
@@ -61,15 +50,27 @@ pub struct Audio {
 }
 
 impl Audio {
-    /// Reads and decodes a whole file of any [supported format](self).
+    /// The lowest sample rate taken, in Hz.
+    pub const MIN_SAMPLE_RATE: u32 = 1_000;
+
+    /// The highest sample rate taken, in Hz.
+    pub const MAX_SAMPLE_RATE: u32 = 768_000;
+
+    /// The most channels taken.
+    pub const MAX_CHANNELS: u16 = 32;
+
+    /// The most samples of one clip, all channels together: 2 GiB of them, more than nine hours of
+    /// mono at 16 kHz or an hour and a half of stereo at 48 kHz.
+    pub const MAX_SAMPLES: usize = 1 << 29;
+
+    /// Reads and decodes a whole file of any [format](Self#formats); a pipe such as `/dev/stdin` works too.
     ///
-    /// A pipe such as `/dev/stdin` works too. Encoder delay and padding are cut off where the format
-    /// states them (MP3 with a LAME tag, Ogg Vorbis); AAC keeps its delay, commonly 1,024 frames.
+    /// Encoder delay and padding are cut off where the format states them (Ogg Vorbis, MP3 with a LAME
+    /// tag). AAC keeps them: commonly 1,024 frames in front, and up to as many behind.
     ///
-    /// Nothing is skipped in silence: a packet that does not decode is an error, and so is a file
-    /// shorter than it says it is. A length is stated by WAV, FLAC, M4A and MP3 with a LAME tag; of
-    /// other MP3, of ADTS and of Ogg, a cut file is as good as a shorter one, and what decodes is the
-    /// clip.
+    /// Nothing is skipped in silence. A packet that does not decode is an error, and so is a file shorter
+    /// than it says it is: WAV, FLAC, M4A and MP3 with a LAME tag state a length, and Ogg marks its end.
+    /// Of other MP3 and of ADTS, which do neither, the whole packets are the clip.
     ///
     /// # Errors
     ///
@@ -78,7 +79,8 @@ impl Audio {
     /// [`Error::InvalidAudio`] or [`Error::TruncatedAudio`] if it is damaged;
     /// [`Error::EmptyAudio`] if no frame is in it;
     /// [`Error::SampleRate`], [`Error::Channels`] or [`Error::AudioTooLong`] beyond the limits
-    /// [`MIN_SAMPLE_RATE`], [`MAX_SAMPLE_RATE`], [`MAX_CHANNELS`] and [`MAX_SAMPLES`].
+    /// [`MIN_SAMPLE_RATE`](Self::MIN_SAMPLE_RATE), [`MAX_SAMPLE_RATE`](Self::MAX_SAMPLE_RATE),
+    /// [`MAX_CHANNELS`](Self::MAX_CHANNELS) and [`MAX_SAMPLES`](Self::MAX_SAMPLES).
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = read_bytes(path)?;
@@ -120,7 +122,7 @@ impl Audio {
     ///
     /// # Errors
     ///
-    /// [`Error::SampleRate`] if the rate is outside [`MIN_SAMPLE_RATE`] to [`MAX_SAMPLE_RATE`].
+    /// Those of [`resample`].
     pub fn to_model_input(&self) -> Result<Vec<f32>> {
         resample(&self.mono(), self.sample_rate, SAMPLE_RATE)
     }
@@ -176,12 +178,18 @@ fn decode_other(format: &'static str, _bytes: &[u8]) -> Result<Audio> {
 
 /// The bytes of a file that starts like audio and is not too large.
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let failed = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // The start first, so that a large file of another kind (or an endless device) is turned down
     // before it fills the memory.
-    file.by_ref().take(MAGIC_LEN as u64).read_to_end(&mut bytes).map_err(failed)?;
+    file.by_ref()
+        .take(MAGIC_LEN as u64)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     Format::of(&bytes).map_err(|error| error.in_file(path))?;
     let rest = MAX_BYTES + 1 - bytes.len() as u64;
     file.take(rest).read_to_end(&mut bytes).map_err(failed)?;
@@ -197,10 +205,13 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>> {
 
 /// Checks a rate against the limits.
 fn check_rate(rate: u32) -> Result<()> {
-    if (MIN_SAMPLE_RATE..=MAX_SAMPLE_RATE).contains(&rate) {
+    if (Audio::MIN_SAMPLE_RATE..=Audio::MAX_SAMPLE_RATE).contains(&rate) {
         Ok(())
     } else {
-        Err(Error::SampleRate { path: None, found: rate })
+        Err(Error::SampleRate {
+            path: None,
+            found: rate,
+        })
     }
 }
 
@@ -208,15 +219,22 @@ fn check_rate(rate: u32) -> Result<()> {
 fn check_channels(channels: usize) -> Result<u16> {
     u16::try_from(channels)
         .ok()
-        .filter(|channels| (1..=MAX_CHANNELS).contains(channels))
-        .ok_or(Error::Channels { path: None, found: channels })
+        .filter(|channels| (1..=Audio::MAX_CHANNELS).contains(channels))
+        .ok_or(Error::Channels {
+            path: None,
+            found: channels,
+        })
 }
 
 /// Checks a number of samples (of all channels together) against the limit.
 fn check_samples(samples: usize) -> Result<()> {
-    if samples <= MAX_SAMPLES {
+    if samples <= Audio::MAX_SAMPLES {
         Ok(())
     } else {
-        Err(Error::AudioTooLong { path: None, limit: MAX_SAMPLES as u64, unit: "samples" })
+        Err(Error::AudioTooLong {
+            path: None,
+            limit: Audio::MAX_SAMPLES as u64,
+            unit: "samples",
+        })
     }
 }

@@ -136,7 +136,9 @@ impl Detector {
             [single] if rows == 1 => &single.samples,
             several => {
                 buffer.clear();
-                several.iter().for_each(|window| buffer.extend_from_slice(&window.samples));
+                several
+                    .iter()
+                    .for_each(|window| buffer.extend_from_slice(&window.samples));
                 buffer.resize(rows * length, 0.0);
                 &buffer[..]
             }

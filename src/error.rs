@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::ExecutionProvider;
-use crate::audio::{MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE};
+use crate::{Audio, ExecutionProvider};
 
 /// The oldest ONNX Runtime that can be used: the feature `api-17` of `ort`.
 const MINIMUM: &str = "1.17";
@@ -94,8 +93,10 @@ pub enum Error {
 
     /// The sample rate is outside the range this crate takes.
     #[error(
-        "{} has a sample rate of {found} Hz; {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz is supported",
-        Named(path.as_deref())
+        "{} has a sample rate of {found} Hz; {} to {} Hz is supported",
+        Named(path.as_deref()),
+        Audio::MIN_SAMPLE_RATE,
+        Audio::MAX_SAMPLE_RATE
     )]
     SampleRate {
         /// The file, if the rate came from one.
@@ -106,8 +107,9 @@ pub enum Error {
 
     /// The number of channels is outside the range this crate takes.
     #[error(
-        "{} has {found} channels; 1 to {MAX_CHANNELS} are supported",
-        Named(path.as_deref())
+        "{} has {found} channels; 1 to {} are supported",
+        Named(path.as_deref()),
+        Audio::MAX_CHANNELS
     )]
     Channels {
         /// The file, if the audio came from one.
@@ -171,7 +173,9 @@ pub enum Error {
     },
 
     /// The graph's inputs or outputs are not those of a detector.
-    #[error("{model} is not a detector: expected {expected}, found {what} {found}; export a model with bonafide-export")]
+    #[error(
+        "{model} is not a detector: expected {expected}, found {what} {found}; export a model with bonafide-export"
+    )]
     ModelSignature {
         /// The model's file, or its size if it came from memory.
         model: String,

@@ -16,6 +16,8 @@ pub use value::Value;
 
 use crate::{Error, Result};
 
+/// The longest name of a tensor, in bytes.
+const MAX_NAME_BYTES: usize = 512;
 /// Where a training script keeps the state dict, in the order looked for.
 const STATE_DICT_KEYS: [&str; 3] = ["model_state_dict", "state_dict", "model"];
 
@@ -28,8 +30,8 @@ const STATE_DICT_KEYS: [&str; 3] = ["model_state_dict", "state_dict", "model"];
 ///
 /// The file may come from anywhere. Nothing in it is run: a pickle that names a function or class other than those of
 /// tensors and plain values is refused, wherever in the file it does. Every size is checked before use, and each part
-/// read against its CRC-32. The pickle may have 64 MiB and 4 Mi instructions, and takes at most 80 times its size and
-/// 400 MiB of memory, until [`open`](Self::open) returns.
+/// read against its CRC-32 (unless PyTorch was told to leave them out). The pickle may have 64 MiB and 4 Mi
+/// instructions, and takes at most 100 times its size and 400 MiB of memory, until [`open`](Self::open) returns.
 ///
 /// The file is memory-mapped. Nobody may change or truncate it while the `Checkpoint` lives: as with every mapped
 /// file, the numbers read could then be anything, or the process be killed by the system.
@@ -58,7 +60,8 @@ impl Checkpoint {
         let archive = Archive::open(path)?;
         check_byte_order(&archive)?;
         // Copied, because text must not change while it is read as such.
-        let pickle = archive.bytes("data.pkl")?.unwrap_or_default().to_vec();
+        let pickle = archive.find("data.pkl").map(|entry| archive.bytes(entry)).transpose()?;
+        let pickle = pickle.unwrap_or_default().to_vec();
         let pickle = Pickle::read(&pickle).map_err(|failure| match failure {
             Failure::Refused(global) => Error::RefusedGlobal {
                 path: path.to_owned(),
@@ -128,7 +131,9 @@ impl Checkpoint {
     /// A tensor of the state dict, and its name as the checkpoint keeps it.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<(&str, &TensorInfo)> {
-        self.tensors.get_key_value(name).map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors
+            .get_key_value(name)
+            .map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// The numbers of a tensor in row-major order, whatever their order in the file.
@@ -152,7 +157,7 @@ impl Checkpoint {
                 count: self.tensors.len(),
             });
         };
-        let bytes = self.archive.bytes(tensor.entry())?.unwrap_or_default();
+        let bytes = self.archive.bytes(tensor.entry())?;
         let mut numbers = Vec::new();
         numbers
             .try_reserve_exact(tensor.elements())
@@ -204,11 +209,19 @@ impl fmt::Debug for Checkpoint {
 
 /// PyTorch before 2.1 wrote no byte order, and little-endian in practice.
 fn check_byte_order(archive: &Archive) -> Result<()> {
-    match archive.bytes("byteorder")? {
-        None | Some(b"little") => Ok(()),
-        Some(other) => Err(Error::ByteOrder {
+    let Some(entry) = archive.find("byteorder") else {
+        return Ok(());
+    };
+    match archive.bytes(entry)? {
+        b"little" => Ok(()),
+        other => Err(Error::ByteOrder {
             path: archive.path().to_owned(),
-            found: other.iter().take(16).flat_map(|byte| byte.escape_ascii()).map(char::from).collect(),
+            found: other
+                .iter()
+                .take(16)
+                .flat_map(|byte| byte.escape_ascii())
+                .map(char::from)
+                .collect(),
         }),
     }
 }
@@ -233,11 +246,18 @@ fn find_state_dict<'p>(pickle: &'p Pickle<'_>) -> Result<(Items<'p>, Items<'p>),
             };
         }
     }
-    if top.iter().any(|&(_, value)| matches!(pickle.node(value), Node::Tensor(_))) {
+    if top
+        .iter()
+        .any(|&(_, value)| matches!(pickle.node(value), Node::Tensor(_)))
+    {
         return Ok((top, &[]));
     }
     let keys: Vec<String> = top.iter().take(8).map(|&(key, _)| shown(pickle, key)).collect();
-    Err(format!("the checkpoint is a dict with {} keys: {}", top.len(), keys.join(", ")))
+    Err(format!(
+        "the checkpoint is a dict with {} keys: {}",
+        top.len(),
+        keys.join(", ")
+    ))
 }
 
 /// The items of a state dict with their names, which are unique.
@@ -247,6 +267,12 @@ fn named<'a>(pickle: &Pickle<'a>, items: Items<'_>) -> Result<BTreeMap<&'a str, 
         let Some(name) = pickle.str(key) else {
             return Err(format!("one of its keys is {}, not a string", pickle.node(key).kind()));
         };
+        if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+            return Err(format!(
+                "its key {} is longer than the {MAX_NAME_BYTES} bytes of a name, or has control characters",
+                shown(pickle, key)
+            ));
+        }
         if named.insert(name, value).is_some() {
             return Err(format!("it has {} twice", shown(pickle, key)));
         }

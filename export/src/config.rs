@@ -104,7 +104,12 @@ impl Config {
     ///
     /// [`Error::Config`], which names the field, what is supported and what was found.
     pub fn validate(&self) -> Result<()> {
-        expect("model_type", "\"wav2vec2\"", &self.model_type, self.model_type == "wav2vec2")?;
+        expect(
+            "model_type",
+            "\"wav2vec2\"",
+            &self.model_type,
+            self.model_type == "wav2vec2",
+        )?;
         for (field, activation) in [
             ("feat_extract_activation", &self.feat_extract_activation),
             ("hidden_act", &self.hidden_act),
@@ -138,7 +143,11 @@ impl Config {
             ("num_attention_heads", self.num_attention_heads, MAX_SIZE),
             ("intermediate_size", self.intermediate_size, MAX_SIZE),
             ("num_conv_pos_embeddings", self.num_conv_pos_embeddings, MAX_SIZE),
-            ("num_conv_pos_embedding_groups", self.num_conv_pos_embedding_groups, MAX_SIZE),
+            (
+                "num_conv_pos_embedding_groups",
+                self.num_conv_pos_embedding_groups,
+                MAX_SIZE,
+            ),
         ] {
             expect(field, &format!("1 to {most}"), &size, (1..=most).contains(&size))?;
         }
@@ -150,15 +159,23 @@ impl Config {
             expect(field, &expected, &divisor, self.hidden_size.is_multiple_of(divisor))?;
         }
         let eps = self.layer_norm_eps;
-        expect("layer_norm_eps", "a positive number", &eps, eps > 0.0 && eps.is_finite())
+        expect(
+            "layer_norm_eps",
+            "a positive number",
+            &eps,
+            eps > 0.0 && eps.is_finite(),
+        )
     }
 
     /// The number of frames that the feature extractor makes of `samples` samples; 0 when they are too few for one.
     #[must_use]
     pub fn frames(&self, samples: usize) -> usize {
-        self.conv_kernel.iter().zip(&self.conv_stride).fold(samples, |frames, (kernel, stride)| {
-            frames.checked_sub(*kernel).map_or(0, |rest| rest / stride + 1)
-        })
+        self.conv_kernel
+            .iter()
+            .zip(&self.conv_stride)
+            .fold(samples, |frames, (kernel, stride)| {
+                frames.checked_sub(*kernel).map_or(0, |rest| rest / stride + 1)
+            })
     }
 
     /// The fewest samples that make a frame: 400 for base, 25 ms.

@@ -128,7 +128,13 @@ pub fn export(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary> {
-    export_with(checkpoint.as_ref(), out.as_ref(), options, onnx::EXTERNAL_DATA_ABOVE, progress)
+    export_with(
+        checkpoint.as_ref(),
+        out.as_ref(),
+        options,
+        onnx::EXTERNAL_DATA_ABOVE,
+        progress,
+    )
 }
 
 /// [`export`], with the size from which weights get a file of their own.

@@ -69,7 +69,11 @@ fn report(summary: &Summary, out: &str) {
         Some(path) => path.display().to_string(),
         None => "no config.json: facebook/wav2vec2-base, which every tensor fits".to_owned(),
     };
-    println!("{out}: {:.1} MB, {} parameters", summary.bytes as f64 / 1e6, summary.parameters);
+    println!(
+        "{out}: {:.1} MB, {} parameters",
+        summary.bytes as f64 / 1e6,
+        summary.parameters
+    );
     println!(
         "  {} layers of {}, {} heads ({shape_source})",
         config.num_hidden_layers, config.hidden_size, config.num_attention_heads

@@ -66,7 +66,9 @@ pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, shape: &Shape<'a>) -> Result
         hidden = network.transformer_layer(&hidden, layer)?;
     }
     network.head(&hidden)?;
-    network.graph.output(OUTPUT, &[batch.clone(), Dimension::Fixed(CLASSES)]);
+    network
+        .graph
+        .output(OUTPUT, &[batch.clone(), Dimension::Fixed(CLASSES)]);
     network.refuse_unused_tensors()?;
     Ok(network.graph)
 }
@@ -197,9 +199,12 @@ impl<'a> Network<'a> {
         let value = heads_of("v", 1.0, &[0, 2, 1, 3])?;
 
         let scores = self.node("MatMul", format!("{name}.scores"), &[&query, &key]);
-        let weights = self
-            .graph
-            .node("Softmax", format!("{name}.softmax"), &[&scores], &[("axis", Attribute::Int(-1))]);
+        let weights = self.graph.node(
+            "Softmax",
+            format!("{name}.softmax"),
+            &[&scores],
+            &[("axis", Attribute::Int(-1))],
+        );
         let x = self.node("MatMul", format!("{name}.context"), &[&weights, &value]);
         let x = self.transpose(&format!("{name}.context.transpose"), &x, &[0, 2, 1, 3]);
         let merge = self.graph.integers("merge_heads", &[0, 0, size as i64]);
@@ -218,20 +223,29 @@ impl<'a> Network<'a> {
         );
         let weight = self.weight("classifier.weight", &[CLASSES, size])?;
         let bias = self.weight("classifier.bias", &[CLASSES])?;
-        self.graph
-            .node("Gemm", OUTPUT, &[&pooled, &weight, &bias], &[("transB", Attribute::Int(1))]);
+        self.graph.node(
+            "Gemm",
+            OUTPUT,
+            &[&pooled, &weight, &bias],
+            &[("transB", Attribute::Int(1))],
+        );
         Ok(())
     }
 
     /// `x · weightᵀ + bias`, all scaled.
     fn linear(&mut self, name: &str, x: &str, inputs: usize, outputs: usize, scale: f32) -> Result<String> {
-        let weight = self.folded(&format!("{name}.weight"), &[outputs, inputs], vec![inputs, outputs], move |values| {
-            let mut transposed = Vec::with_capacity(values.len());
-            for input in 0..inputs {
-                transposed.extend(values.iter().skip(input).step_by(inputs).map(|w| w * scale));
-            }
-            transposed
-        })?;
+        let weight = self.folded(
+            &format!("{name}.weight"),
+            &[outputs, inputs],
+            vec![inputs, outputs],
+            move |values| {
+                let mut transposed = Vec::with_capacity(values.len());
+                for input in 0..inputs {
+                    transposed.extend(values.iter().skip(input).step_by(inputs).map(|w| w * scale));
+                }
+                transposed
+            },
+        )?;
         let bias = self.folded(&format!("{name}.bias"), &[outputs], vec![outputs], move |mut values| {
             values.iter_mut().for_each(|b| *b *= scale);
             values
@@ -301,7 +315,10 @@ impl<'a> Network<'a> {
     /// before.
     fn weight_normed(&mut self, name: &str, outputs: usize, inputs: usize, kernel: usize) -> Result<String> {
         let spellings = [
-            [format!("{name}.parametrizations.weight.original0"), format!("{name}.parametrizations.weight.original1")],
+            [
+                format!("{name}.parametrizations.weight.original0"),
+                format!("{name}.parametrizations.weight.original1"),
+            ],
             [format!("{name}.weight_g"), format!("{name}.weight_v")],
         ];
         let [g, v] = spellings

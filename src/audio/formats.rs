@@ -2,10 +2,11 @@
 
 use std::io::{Cursor, ErrorKind};
 
-use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::{FORMAT_ID_ADTS, FORMAT_ID_MP3};
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
@@ -18,28 +19,41 @@ pub(super) fn decode(format: &'static str, bytes: &[u8]) -> Result<Audio> {
     let failed = |error| failed(format, &error);
     let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
     let mut reader = symphonia::default::get_probe()
-        .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())
+        .probe(
+            &Hint::new(),
+            stream,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
         .map_err(failed)?;
 
     let (track, params) = audio_track(reader.as_ref())
         .ok_or_else(|| unsupported(format!("{format} without an audio track of a known codec")))?;
-    let is_mp3 = params.codec == CODEC_ID_MP3;
-    // The MP3 reader cuts at a length it may only have guessed; see `trim_mp3`.
+    if params.codec == CODEC_ID_OPUS {
+        return Err(unsupported(format!("{format} with Opus")));
+    }
+    let container = reader.format_info().format;
+    let is_mp3 = container == FORMAT_ID_MP3;
+    // Without a tag, the MP3 reader guesses a length, and would cut what lies beyond; `trim_mp3`
+    // does not. The ADTS reader always guesses.
     let options = AudioDecoderOptions::default().gapless(!is_mp3);
+    let is_guess = container == FORMAT_ID_ADTS || (is_mp3 && track.delay.is_none());
+    let stated = track.num_frames.filter(|_| !is_guess);
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(&params, &options)
         .map_err(failed)?;
 
-    let stated = track.num_frames.filter(|_| !is_mp3 || track.delay.is_some());
     let (mut audio, end) = decode_track(format, reader.as_mut(), decoder.as_mut(), track.id)?;
     if is_mp3 {
         trim_mp3(&mut audio, &track);
     }
     let found = audio.frames() as u64;
     match (stated, end) {
-        (Some(expected), _) if found < expected => {
-            Err(Error::TruncatedAudio { path: None, expected, found })
-        }
+        (Some(expected), _) if found < expected => Err(Error::TruncatedAudio {
+            path: None,
+            expected,
+            found,
+        }),
         (_, End::Inside(error)) => Err(failed(error)),
         _ if found == 0 => Err(Error::EmptyAudio { path: None }),
         _ => Ok(audio),
@@ -68,16 +82,18 @@ fn decode_track(
     decoder: &mut dyn AudioDecoder,
     track_id: u32,
 ) -> Result<(Audio, End)> {
-    let mut audio = Audio { samples: Vec::new(), sample_rate: 0, channels: 0 };
+    let mut audio = Audio {
+        samples: Vec::new(),
+        sample_rate: 0,
+        channels: 0,
+    };
     let mut packet_samples = Vec::new();
     loop {
         let packet = match reader.next_packet() {
             Ok(Some(packet)) if packet.track_id == track_id => packet,
             Ok(Some(_)) => continue,
             Ok(None) => return Ok((audio, End::Clean)),
-            Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Ok((audio, End::Inside(SymphoniaError::IoError(error))));
-            }
+            Err(error) if ended(&error) => return Ok((audio, End::Inside(error))),
             Err(error) => return Err(failed(format, &error)),
         };
         let buffer = decoder.decode(&packet).map_err(|error| failed(format, &error))?;
@@ -113,8 +129,12 @@ fn trim_mp3(audio: &mut Audio, track: &Track) {
     }
 }
 
-fn invalid(format: &'static str, reason: impl ToString) -> Error {
-    Error::InvalidAudio { path: None, format, reason: reason.to_string() }
+fn invalid(format: &'static str, reason: &str) -> Error {
+    Error::InvalidAudio {
+        path: None,
+        format,
+        reason: reason.to_owned(),
+    }
 }
 
 fn unsupported(found: String) -> Error {
@@ -126,6 +146,12 @@ fn failed(format: &'static str, error: &SymphoniaError) -> Error {
     match error {
         SymphoniaError::Unsupported(feature) => unsupported(format!("{format} ({feature})")),
         SymphoniaError::ResetRequired => invalid(format, "several streams follow one another"),
-        error => invalid(format, error),
+        error if ended(error) => invalid(format, "it ends in the middle"),
+        error => invalid(format, &error.to_string()),
     }
+}
+
+/// Whether the bytes ran out where more were due.
+fn ended(error: &SymphoniaError) -> bool {
+    matches!(error, SymphoniaError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof)
 }

@@ -11,14 +11,13 @@ const BLOCK: usize = 512;
 
 /// Converts one channel from one sample rate (Hz) to another.
 ///
-/// `n` samples give ⌈`n`·`to`/`from`⌉, as in torchaudio; sample `i` stays at the time `i`/`rate`.
+/// `n` samples give ⌈`n`·`to`/`from`⌉, and sample `i` stays at the time `i`/`rate`, as in torchaudio.
 /// Equal rates copy, and no samples give none. Samples that are not finite spoil those around them.
 ///
 /// # Errors
 ///
-/// [`Error::SampleRate`] if a rate is outside
-/// [`MIN_SAMPLE_RATE`](super::MIN_SAMPLE_RATE) to [`MAX_SAMPLE_RATE`](super::MAX_SAMPLE_RATE);
-/// [`Error::AudioTooLong`] if the result would exceed [`MAX_SAMPLES`](super::MAX_SAMPLES).
+/// [`Error::SampleRate`] if a rate is outside [`Audio::MIN_SAMPLE_RATE`] to [`Audio::MAX_SAMPLE_RATE`];
+/// [`Error::AudioTooLong`] if the result would exceed [`Audio::MAX_SAMPLES`].
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     check_rate(from)?;
     check_rate(to)?;
@@ -36,10 +35,9 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     // samples at both rates for the output to keep its place in time.
     let blocks = BLOCK.div_ceil(from.min(to) / divisor).next_multiple_of(2);
     let block = blocks * (from / divisor);
-    let mut resampler = Fft::<f32>::new(from, to, block, 1, FixedSync::Both)
-        .map_err(|error| failed(error.to_string()))?;
-    let input = InterleavedSlice::new(samples, 1, samples.len())
-        .map_err(|error| failed(error.to_string()))?;
+    let mut resampler =
+        Fft::<f32>::new(from, to, block, 1, FixedSync::Both).map_err(|error| failed(error.to_string()))?;
+    let input = InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| failed(error.to_string()))?;
     let output = resampler
         .process_all(&input, samples.len(), None)
         .map_err(|error| failed(error.to_string()))?;

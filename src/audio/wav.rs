@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// Data sizes from here up, where the file is shorter, mean "until the end": written by programs
 /// that could not seek back to fill in the size. `sox` and `espeak` write this one, `arecord` one
-/// near 2 GiB, `ffmpeg` the largest. (Real data of that size would be beyond [`super::MAX_SAMPLES`].)
+/// near 2 GiB, `ffmpeg` the largest. (Real data of that size would be beyond [`Audio::MAX_SAMPLES`].)
 const UNSIZED: u32 = 0x7FFF_F000;
 
 const PCM: u16 = 1;
@@ -50,7 +50,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Audio> {
             }
         }
     }
-    Ok(Audio { samples, sample_rate: spec.sample_rate, channels })
+    Ok(Audio {
+        samples,
+        sample_rate: spec.sample_rate,
+        channels,
+    })
 }
 
 /// The content of the `fmt ` chunk, and the whole frames of the `data` chunk.
@@ -64,8 +68,7 @@ fn chunks(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
         let body = &bytes[start + 8..];
         if id == b"data" {
             let fmt = fmt.ok_or_else(|| invalid("there is no fmt chunk before the data"))?;
-            let unsized_zero = size == 0
-                && (riff_size >= UNSIZED || riff_size as usize <= start);
+            let unsized_zero = size == 0 && (riff_size >= UNSIZED || riff_size as usize <= start);
             return Ok((fmt, whole_frames(fmt, body, size, unsized_zero)?));
         }
         let end = usize::try_from(size).ok().filter(|&size| size <= body.len());
@@ -104,8 +107,10 @@ fn header(fmt: &[u8], data_len: usize) -> Result<Vec<u8>> {
     let len = if tag == EXTENSIBLE { 40 } else { 16 };
     let fmt = fmt.get(..len).ok_or_else(|| invalid("the fmt chunk is cut short"))?;
     match (tag, bits) {
-        (FLOAT, 64) => return Err(unsupported("WAV with 64-bit floats")),
+        (_, 64) => return Err(unsupported("WAV with 64-bit samples")),
         (PCM | FLOAT | EXTENSIBLE, _) => {}
+        (6, _) => return Err(unsupported("WAV with A-law samples")),
+        (7, _) => return Err(unsupported("WAV with µ-law samples")),
         _ => return Err(unsupported(&format!("WAV with format tag {tag:#06x}"))),
     }
     let data_len = u32::try_from(data_len).map_err(|_| Error::AudioTooLong {
@@ -139,19 +144,24 @@ fn u32_at(bytes: &[u8], start: usize) -> Option<u32> {
 }
 
 fn invalid(reason: &str) -> Error {
-    Error::InvalidAudio { path: None, format: "WAV", reason: reason.to_owned() }
+    Error::InvalidAudio {
+        path: None,
+        format: "WAV",
+        reason: reason.to_owned(),
+    }
 }
 
 fn unsupported(found: &str) -> Error {
-    Error::UnsupportedAudio { path: None, found: found.to_owned() }
+    Error::UnsupportedAudio {
+        path: None,
+        found: found.to_owned(),
+    }
 }
 
 /// An error of `hound` in our terms.
 fn refused(error: hound::Error) -> Error {
     match error {
-        hound::Error::Unsupported | hound::Error::TooWide => {
-            unsupported("WAV with such samples")
-        }
+        hound::Error::Unsupported | hound::Error::TooWide => unsupported("WAV with such samples"),
         error => invalid(&error.to_string()),
     }
 }

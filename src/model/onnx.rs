@@ -116,10 +116,7 @@ enum Value<'a, R> {
 
 impl<R: Read + Seek> Message<'_, R> {
     /// Calls `visit` with every field's number and value.
-    fn fields(
-        &mut self,
-        mut visit: impl FnMut(u64, Value<'_, R>) -> Result<(), String>,
-    ) -> Result<(), String> {
+    fn fields(&mut self, mut visit: impl FnMut(u64, Value<'_, R>) -> Result<(), String>) -> Result<(), String> {
         while self.reader.position < self.end {
             let key = self.varint()?;
             let (field, wire_type) = (key >> 3, key & 7);
@@ -225,7 +222,10 @@ impl<R: Read + Seek> Message<'_, R> {
             return Err(format!("a name or metadata value of {len} bytes exceeds {MAX_TEXT}"));
         }
         let mut bytes = vec![0; len as usize];
-        self.reader.file.read_exact(&mut bytes).map_err(|error| error.to_string())?;
+        self.reader
+            .file
+            .read_exact(&mut bytes)
+            .map_err(|error| error.to_string())?;
         self.reader.position = self.end;
         String::from_utf8(bytes).map_err(|_| "a name or metadata value is not UTF-8".to_owned())
     }
@@ -237,14 +237,20 @@ impl<R: Read + Seek> Message<'_, R> {
                 return Err("it is cut off or not ONNX: it ends inside a number".to_owned());
             }
             let mut byte = [0];
-            self.reader.file.read_exact(&mut byte).map_err(|error| error.to_string())?;
+            self.reader
+                .file
+                .read_exact(&mut byte)
+                .map_err(|error| error.to_string())?;
             self.reader.position += 1;
             value |= u64::from(byte[0] & 0x7f) << shift;
             if byte[0] < 0x80 {
                 return Ok(value);
             }
         }
-        Err(format!("it is not ONNX: a number at byte {} has no end", self.reader.position))
+        Err(format!(
+            "it is not ONNX: a number at byte {} has no end",
+            self.reader.position
+        ))
     }
 
     fn skip_to(&mut self, position: u64) -> Result<(), String> {
@@ -254,7 +260,10 @@ impl<R: Read + Seek> Message<'_, R> {
         let distance = position - self.reader.position;
         // A seek within what is buffered costs nothing; the nodes' few bytes are skipped that way.
         let distance = i64::try_from(distance).map_err(|error| error.to_string())?;
-        self.reader.file.seek_relative(distance).map_err(|error| error.to_string())?;
+        self.reader
+            .file
+            .seek_relative(distance)
+            .map_err(|error| error.to_string())?;
         self.reader.position = position;
         Ok(())
     }

@@ -76,12 +76,17 @@ fn open(path: &Path) -> Result<String, String> {
     let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
     match (version.split('.').next(), minor) {
         (Some("1"), Some(minor)) if minor >= MINIMUM_MINOR => Ok(version),
-        _ => Err(format!("it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x")),
+        _ => Err(format!(
+            "it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x"
+        )),
     }
 }
 
 /// The version string of the ONNX Runtime in a library.
-#[allow(unsafe_code, reason = "asking a shared library for its version is a call into foreign code")]
+#[allow(
+    unsafe_code,
+    reason = "asking a shared library for its version is a call into foreign code"
+)]
 fn version(path: &Path) -> Result<String, String> {
     // SAFETY: opening a library runs its initialisers. The library is one that the caller, the environment or the
     // system names as ONNX Runtime, whose initialisers are meant to be run.

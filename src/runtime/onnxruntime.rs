@@ -104,8 +104,7 @@ fn process(explicit: Option<&Path>) -> Result<Process> {
 #[cfg(feature = "load-dynamic")]
 fn start(explicit: Option<&Path>) -> Result<Process> {
     let explicit = explicit.map(std::path::absolute).transpose().unwrap_or(None);
-    let library =
-        super::discovery::find(explicit.as_deref()).map_err(|tried| Error::OnnxRuntimeNotFound { tried })?;
+    let library = super::discovery::find(explicit.as_deref()).map_err(|tried| Error::OnnxRuntimeNotFound { tried })?;
     let environment = ort::init_from(&library.path)
         .map_err(|error| failed("load its library", error))?
         .with_name(env!("CARGO_PKG_NAME"))

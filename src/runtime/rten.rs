@@ -53,7 +53,9 @@ pub(super) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
 
 impl Engine for Rten {
     fn run(&self, windows: ArrayView2<'_, f32>) -> Result<Vec<[f32; 2]>> {
-        let samples = windows.as_slice().ok_or_else(|| failed("run the model", "the windows are not contiguous"))?;
+        let samples = windows
+            .as_slice()
+            .ok_or_else(|| failed("run the model", "the windows are not contiguous"))?;
         let input = NdTensorView::from_data([windows.nrows(), windows.ncols()], samples);
         let threads = self.threads.take();
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&threads)));
@@ -67,7 +69,10 @@ impl Engine for Rten {
             .try_into()
             .map_err(|error| failed("run the model", error))?;
         if logits.shape() != [windows.nrows(), 2] {
-            return Err(failed("run the model", format!("it gave an output of {:?}", logits.shape())));
+            return Err(failed(
+                "run the model",
+                format!("it gave an output of {:?}", logits.shape()),
+            ));
         }
         Ok((0..windows.nrows()).map(|n| [logits[[n, 0]], logits[[n, 1]]]).collect())
     }

@@ -1,6 +1,5 @@
 //! The zip file, memory-mapped: its directory, and the bytes of its entries.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Cursor;
 use std::ops::Range;
@@ -23,13 +22,20 @@ const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x
 pub(super) struct Archive {
     path: PathBuf,
     map: Mmap,
-    entries: BTreeMap<String, Entry>,
+    /// Sorted by name.
+    entries: Vec<Entry>,
 }
 
+/// An entry of the archive that it was found in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EntryId(usize);
+
 struct Entry {
+    name: String,
+    /// Where it is in the file, and not beyond.
     range: Range<usize>,
     crc32: u32,
-    /// Whether the bytes have been found to have this CRC-32.
+    /// Whether the bytes have been found to have this CRC-32, or there is none.
     verified: AtomicBool,
 }
 
@@ -74,37 +80,41 @@ impl Archive {
         &self.path
     }
 
-    /// The size of an entry in bytes, or `None` when there is none of that name.
-    pub(super) fn size(&self, name: &str) -> Option<usize> {
-        self.entries.get(name).map(|entry| entry.range.len())
+    pub(super) fn find(&self, name: &str) -> Option<EntryId> {
+        let index = self.entries.binary_search_by(|entry| entry.name.as_str().cmp(name));
+        index.ok().map(EntryId)
     }
 
-    /// The bytes of an entry, or `None` when there is none of that name. Their CRC-32 is checked on the first call.
-    pub(super) fn bytes(&self, name: &str) -> Result<Option<&[u8]>> {
-        let Some(entry) = self.entries.get(name) else {
-            return Ok(None);
-        };
-        let Some(bytes) = self.map.get(entry.range.clone()) else {
-            return Ok(None);
-        };
+    /// The size of an entry in bytes.
+    pub(super) fn size(&self, entry: EntryId) -> usize {
+        self.entries[entry.0].range.len()
+    }
+
+    /// The bytes of an entry. Their CRC-32 is checked on the first call.
+    pub(super) fn bytes(&self, entry: EntryId) -> Result<&[u8]> {
+        let entry = &self.entries[entry.0];
+        let bytes = &self.map[entry.range.clone()];
         if !entry.verified.load(Ordering::Relaxed) {
             let found = crc32fast::hash(bytes);
             if found != entry.crc32 {
                 return Err(Error::Damaged {
                     path: self.path.clone(),
-                    entry: name.to_owned(),
+                    entry: entry.name.clone(),
                     expected: entry.crc32,
                     found,
                 });
             }
             entry.verified.store(true, Ordering::Relaxed);
         }
-        Ok(Some(bytes))
+        Ok(bytes)
     }
 }
 
 /// Maps the whole file for reading.
-#[allow(unsafe_code, reason = "the operating system's own interface to a large file, without a copy")]
+#[allow(
+    unsafe_code,
+    reason = "the operating system's own interface to a large file, without a copy"
+)]
 fn map(file: &File) -> std::io::Result<Mmap> {
     // SAFETY: the map is read-only, and private to `Archive`. Its one requirement, that nobody changes or truncates the
     // file meanwhile, can't be enforced and is documented at `Checkpoint`.
@@ -112,7 +122,7 @@ fn map(file: &File) -> std::io::Result<Mmap> {
 }
 
 /// Reads the zip file's directory: the entries below the folder of `data.pkl`, all stored and within the file.
-fn read_directory(path: &Path, map: &[u8]) -> Result<BTreeMap<String, Entry>> {
+fn read_directory(path: &Path, map: &[u8]) -> Result<Vec<Entry>> {
     let archive_error = |detail: String| Error::Archive {
         path: path.to_owned(),
         detail,
@@ -129,7 +139,7 @@ fn read_directory(path: &Path, map: &[u8]) -> Result<BTreeMap<String, Entry>> {
         .map_err(|_| archive_error("the name of an entry is not UTF-8".to_owned()))?;
     let folder = find_folder(path, &names)?;
 
-    let mut entries = BTreeMap::new();
+    let mut entries = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let Some(name) = name.strip_prefix(&folder).filter(|name| !name.ends_with('/')) else {
             continue;
@@ -155,13 +165,32 @@ fn read_directory(path: &Path, map: &[u8]) -> Result<BTreeMap<String, Entry>> {
                 map.len()
             )));
         };
-        let entry = Entry {
+        entries.push(Entry {
+            name: name.to_owned(),
             range,
             crc32: file.crc32(),
             verified: AtomicBool::new(false),
-        };
-        entries.insert(name.to_owned(), entry);
+        });
     }
+
+    // Each byte belongs to one entry, so that what can be read is bounded by the size of the file.
+    entries.sort_unstable_by_key(|entry| (entry.range.start, entry.range.end));
+    if let Some([entry, next]) = entries
+        .array_windows()
+        .find(|[entry, next]| next.range.start < entry.range.end)
+    {
+        return Err(archive_error(format!(
+            "entries `{}` and `{}` overlap",
+            entry.name, next.name
+        )));
+    }
+    // After `torch.serialization.set_crc32_options(False)`, `torch.save` states 0 for every entry.
+    if entries.iter().all(|entry| entry.crc32 == 0) {
+        for entry in &mut entries {
+            *entry.verified.get_mut() = true;
+        }
+    }
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
 }
 
@@ -177,13 +206,19 @@ fn find_folder(path: &Path, names: &[String]) -> Result<String> {
     });
     let Some(folder) = folders.next().map(|folder| format!("{folder}/")) else {
         let example = names.first().map_or("nothing", String::as_str);
-        return Err(not_checkpoint(format!("a zip file without `FOLDER/data.pkl`, but with `{example}`")));
+        return Err(not_checkpoint(format!(
+            "a zip file without `FOLDER/data.pkl`, but with `{example}`"
+        )));
     };
     if folders.next().is_some() {
         return Err(not_checkpoint("a zip file with several `FOLDER/data.pkl`".to_owned()));
     }
     let is_program = |name: &str| name == "constants.pkl" || name.starts_with("code/");
-    if names.iter().filter_map(|name| name.strip_prefix(&folder)).any(is_program) {
+    if names
+        .iter()
+        .filter_map(|name| name.strip_prefix(&folder))
+        .any(is_program)
+    {
         return Err(Error::TorchScript { path: path.to_owned() });
     }
     Ok(folder)

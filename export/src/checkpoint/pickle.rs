@@ -14,7 +14,7 @@ use super::tensor::Dtype;
 /// The largest `data.pkl` read, in bytes. That of a network with a thousand tensors and its optimiser has 0.5 MiB.
 const MAX_BYTES: usize = 64 << 20;
 /// The most steps taken. Each makes at most one node (32 bytes), one memo entry and one mention of a node, which bounds
-/// the memory at about 80 times the pickle's size and 400 MiB in all.
+/// the memory at about 100 times the pickle's size and 400 MiB in all.
 const MAX_STEPS: usize = 1 << 22;
 
 /// A value of a pickle, by its place in the arena.
@@ -120,6 +120,7 @@ impl Global {
             ("collections", "Counter") | ("torch", "Size") => Self::Collection,
             ("builtins" | "__builtin__", "set" | "frozenset") => Self::Collection,
             ("builtins" | "__builtin__", "dict" | "list" | "int" | "float" | "str") => Self::Factory,
+            ("builtins" | "__builtin__", "bytes") => Self::Opaque("bytes"),
             ("builtins" | "__builtin__", "bytearray") => Self::Opaque("a bytearray"),
             ("builtins" | "__builtin__", "complex") => Self::Opaque("a complex number"),
             ("torch._utils", "_rebuild_tensor_v2") => Self::Tensor,
@@ -247,7 +248,10 @@ impl<'a> Machine<'a> {
     /// Runs to the `STOP` instruction. `step_start` is kept at the place of the instruction that is run.
     fn run(&mut self, step_start: &mut usize) -> Step<Id> {
         if self.bytes.len() > MAX_BYTES {
-            return invalid(format!("it has {} bytes, expected at most {MAX_BYTES}", self.bytes.len()));
+            return invalid(format!(
+                "it has {} bytes, expected at most {MAX_BYTES}",
+                self.bytes.len()
+            ));
         }
         for _ in 0..MAX_STEPS {
             *step_start = self.at;
@@ -675,10 +679,16 @@ fn signed(bytes: impl ExactSizeIterator<Item = u8>) -> Option<i64> {
     if len > 8 {
         return None;
     }
-    let number = bytes.enumerate().fold(0, |sum, (i, byte)| sum | u64::from(byte) << (8 * i));
     let unused = 64 - 8 * len as u32;
     // The shifts copy the sign into the unused bits. Of no bytes all 64 are unused.
-    Some(((number.unbounded_shl(unused)) as i64).unbounded_shr(unused))
+    Some((unsigned(bytes).unbounded_shl(unused) as i64).unbounded_shr(unused))
+}
+
+/// An integer of at most 8 bytes, little-endian.
+fn unsigned(bytes: impl ExactSizeIterator<Item = u8>) -> u64 {
+    bytes
+        .enumerate()
+        .fold(0, |sum, (i, byte)| sum | u64::from(byte) << (8 * i))
 }
 
 /// A scalar of a NumPy type, from its bytes.
@@ -698,9 +708,8 @@ fn numpy_scalar(code: &str, big_endian: bool, bytes: impl Iterator<Item = u8>) -
         (Some(b'f'), &[a, b, c, d, e, f, g, h]) => Node::Float(f64::from_le_bytes([a, b, c, d, e, f, g, h])),
         (Some(b'b'), &[byte]) => Node::Bool(byte != 0),
         (Some(b'i'), bytes) => signed(bytes.iter().copied()).map_or(OPAQUE, Node::Int),
-        (Some(b'u'), bytes) => {
-            let with_sign: Vec<u8> = bytes.iter().copied().chain([0]).collect();
-            signed(with_sign.into_iter()).map_or(OPAQUE, Node::Int)
+        (Some(b'u'), bytes) if bytes.len() <= 8 => {
+            i64::try_from(unsigned(bytes.iter().copied())).map_or(OPAQUE, Node::Int)
         }
         _ => OPAQUE,
     }

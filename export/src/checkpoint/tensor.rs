@@ -4,7 +4,7 @@ use std::fmt;
 
 use half::{bf16, f16};
 
-use super::archive::Archive;
+use super::archive::{Archive, EntryId};
 use super::pickle::{Global, Id, Node, Pickle};
 
 /// The most dimensions of a tensor. wav2vec2 has three.
@@ -96,7 +96,7 @@ pub struct TensorInfo {
     /// The type of its numbers as stored.
     pub dtype: Dtype,
     /// The zip entry that its numbers are in.
-    entry: String,
+    entry: EntryId,
     /// The place of its first number in the entry, in numbers.
     offset: usize,
     /// How far apart in the entry neighbours are in each dimension, in numbers.
@@ -107,13 +107,13 @@ impl TensorInfo {
     /// How many numbers it has.
     #[must_use]
     pub fn elements(&self) -> usize {
-        // Checked not to overflow when it was made.
+        // Known not to overflow since `check_bounds`.
         self.shape.iter().product()
     }
 
     /// The zip entry that its numbers are in.
-    pub(super) fn entry(&self) -> &str {
-        &self.entry
+    pub(super) fn entry(&self) -> EntryId {
+        self.entry
     }
 
     /// Checks the arguments of `torch._utils._rebuild_tensor_v2` against the file. Says what is wrong otherwise.
@@ -131,15 +131,19 @@ impl TensorInfo {
             && !matches!(pickle.node(marks), Node::None)
             && !pickle.dict(marks).is_some_and(<[_]>::is_empty)
         {
-            return Err("it is a view that negates or conjugates another: save a `clone()` of it".to_owned());
+            return Err("expected a tensor of its own, found a view that negates or conjugates another".to_owned());
         }
 
-        let entry = format!("data/{key}");
-        let bytes = archive
-            .size(&entry)
-            .ok_or_else(|| format!("its numbers are missing: the file has no entry `{entry}`"))?;
+        let entry_name = format!("data/{key}");
+        let Some(entry) = archive.find(&entry_name) else {
+            let shown: String = entry_name.escape_debug().take(80).collect();
+            return Err(format!("its numbers are missing: the file has no entry `{shown}`"));
+        };
+        let bytes = archive.size(entry);
         if capacity.checked_mul(dtype.size()) != Some(bytes) {
-            return Err(format!("expected {capacity} numbers of type {dtype} in entry `{entry}`, found {bytes} bytes"));
+            return Err(format!(
+                "expected {capacity} numbers of type {dtype} in entry `{entry_name}`, found {bytes} bytes"
+            ));
         }
 
         let tensor = Self {
@@ -165,16 +169,18 @@ impl TensorInfo {
                 strides.len()
             ));
         }
-        // A size of 0 leaves no element, whatever the order of the others.
-        if shape.contains(&0) {
-            return Ok(());
-        }
+        // Without regard to sizes of 0, so that no product of some of the sizes overflows either.
         let limit = MAX_ELEMENTS.min(capacity.max(MAX_REPEATED_ELEMENTS));
-        let elements = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        let elements = shape
+            .iter()
+            .try_fold(1_usize, |product, &size| product.checked_mul(size.max(1)));
         if elements.is_none_or(|elements| elements > limit) {
             return Err(format!(
                 "shape {shape:?} has more than {limit} elements, and its storage has {capacity}"
             ));
+        }
+        if shape.contains(&0) {
+            return Ok(());
         }
         let last = shape.iter().zip(strides).try_fold(*offset, |place, (&size, &stride)| {
             (size - 1).checked_mul(stride)?.checked_add(place)

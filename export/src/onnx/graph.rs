@@ -126,7 +126,11 @@ impl<'a> Graph<'a> {
         if self.initializers.iter().any(|known| known.name == name) {
             return name.to_owned();
         }
-        self.initializer(name.to_owned(), vec![values.len()], InitializerData::Integers(values.to_vec()))
+        self.initializer(
+            name.to_owned(),
+            vec![values.len()],
+            InitializerData::Integers(values.to_vec()),
+        )
     }
 
     fn initializer(&mut self, name: String, shape: Vec<usize>, data: InitializerData<'a>) -> String {

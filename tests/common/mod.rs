@@ -1,0 +1,75 @@
+//! What the integration tests share: the fixtures, and the runtimes there are.
+#![allow(dead_code, reason = "each test uses its part")]
+#![allow(unreachable_pub, reason = "a module of test programs, which nothing else can reach")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use bonafide::{Audio, Detector, DetectorBuilder, Error, Runtime};
+use bonafide_export::{Options, export};
+use tempfile::TempDir;
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// Ten seconds of real speech, mono, 16 kHz.
+pub fn speech() -> Vec<f32> {
+    Audio::read(fixture("speech.wav")).unwrap().to_model_input().unwrap()
+}
+
+/// A model exported from a checkpoint of `tests/fixtures/tiny`, in a folder that goes when it does.
+pub struct Model {
+    folder: TempDir,
+}
+
+impl Model {
+    pub fn export(checkpoint: &str, options: &Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = fixture("tiny").join(checkpoint);
+        export(checkpoint, folder.path().join("model.onnx"), options, &mut |_| {}).unwrap();
+        Self { folder }
+    }
+
+    /// The model that most tests use.
+    pub fn tiny() -> Self {
+        Self::export("tiny.pt", &Options::default())
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("model.onnx")
+    }
+
+    pub fn detector(&self, runtime: Runtime) -> DetectorBuilder {
+        Detector::builder().model(self.path()).runtime(runtime)
+    }
+}
+
+/// The runtimes that this build and this machine have.
+///
+/// Where `BONAFIDE_REQUIRE_ONNXRUNTIME` is set, as in the second run of CI, ONNX Runtime must be among them.
+pub fn runtimes() -> Vec<Runtime> {
+    static RUNTIMES: LazyLock<Vec<Runtime>> = LazyLock::new(|| {
+        let model = Model::tiny();
+        let has = |runtime| match model.detector(runtime).build() {
+            Ok(_) => true,
+            Err(Error::OnnxRuntimeNotFound { .. } | Error::RuntimeDisabled { .. }) => false,
+            Err(error) => panic!("{runtime}: {error}"),
+        };
+        let runtimes: Vec<Runtime> = [Runtime::OnnxRuntime, Runtime::Rten]
+            .into_iter()
+            .filter(|r| has(*r))
+            .collect();
+        if std::env::var_os("BONAFIDE_REQUIRE_ONNXRUNTIME").is_some() {
+            assert!(runtimes.contains(&Runtime::OnnxRuntime), "ONNX Runtime was not found");
+        } else if !runtimes.contains(&Runtime::OnnxRuntime) {
+            eprintln!("ONNX Runtime was not found, so it is not tested; scripts/onnxruntime.sh fetches it");
+        }
+        runtimes
+    });
+    RUNTIMES.clone()
+}
