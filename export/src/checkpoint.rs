@@ -16,6 +16,8 @@ pub use value::Value;
 
 use crate::{Error, Result};
 
+/// The most values in a state dict. wav2vec2-base has about 210, and the largest of its kind about 1,000.
+const MAX_NAMES: usize = 1 << 16;
 /// The longest name of a tensor, in bytes.
 const MAX_NAME_BYTES: usize = 512;
 /// Where a training script keeps the state dict, in the order looked for.
@@ -59,10 +61,18 @@ impl Checkpoint {
         let path = path.as_ref();
         let archive = Archive::open(path)?;
         check_byte_order(&archive)?;
+        let text = archive.find("data.pkl").map(|entry| archive.bytes(entry)).transpose()?;
+        let text = text.unwrap_or_default();
+        if text.len() > pickle::MAX_BYTES {
+            return Err(Error::Pickle {
+                path: path.to_owned(),
+                offset: 0,
+                detail: format!("it has {} bytes, expected at most {}", text.len(), pickle::MAX_BYTES),
+            });
+        }
         // Copied, because text must not change while it is read as such.
-        let pickle = archive.find("data.pkl").map(|entry| archive.bytes(entry)).transpose()?;
-        let pickle = pickle.unwrap_or_default().to_vec();
-        let pickle = Pickle::read(&pickle).map_err(|failure| match failure {
+        let text = text.to_vec();
+        let pickle = Pickle::read(&text).map_err(|failure| match failure {
             Failure::Refused(global) => Error::RefusedGlobal {
                 path: path.to_owned(),
                 global,
@@ -262,6 +272,12 @@ fn find_state_dict<'p>(pickle: &'p Pickle<'_>) -> Result<(Items<'p>, Items<'p>),
 
 /// The items of a state dict with their names, which are unique.
 fn named<'a>(pickle: &Pickle<'a>, items: Items<'_>) -> Result<BTreeMap<&'a str, Id>, String> {
+    if items.len() > MAX_NAMES {
+        return Err(format!(
+            "it has {} keys, more than the {MAX_NAMES} expected",
+            items.len()
+        ));
+    }
     let mut named = BTreeMap::new();
     for &(key, value) in items {
         let Some(name) = pickle.str(key) else {

@@ -9,13 +9,17 @@ use crate::{Error, Result};
 /// Samples of the lower rate in one block of the transform: the longer, the steeper the filter.
 const BLOCK: usize = 512;
 
+/// Beyond this the transform of a block may overflow, at which `rubato` panics.
+const LOUDEST: f32 = 1e30;
+
 /// Converts one channel from one sample rate (Hz) to another.
 ///
 /// `n` samples give ⌈`n`·`to`/`from`⌉, and sample `i` stays at the time `i`/`rate`, as in torchaudio.
-/// Equal rates copy, and no samples give none. Samples that are not finite spoil those around them.
+/// Equal rates copy, and no samples give none.
 ///
 /// # Errors
 ///
+/// [`Error::NotFinite`] or [`Error::NotNormalised`] if a sample is NaN, infinite, or near the largest number there is;
 /// [`Error::SampleRate`] if a rate is outside [`Audio::MIN_SAMPLE_RATE`] to [`Audio::MAX_SAMPLE_RATE`];
 /// [`Error::AudioTooLong`] if the result would exceed [`Audio::MAX_SAMPLES`].
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
@@ -24,6 +28,7 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     if from == to || samples.is_empty() {
         return Ok(samples.to_vec());
     }
+    check_values(samples)?;
     let exact_len = (samples.len() as u128 * u128::from(to)).div_ceil(u128::from(from));
     let len = usize::try_from(exact_len).unwrap_or(usize::MAX);
     check_samples(len)?;
@@ -45,6 +50,18 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     // `rubato` finds the length in floating point, which may round up to one sample more.
     output.truncate(len);
     Ok(output)
+}
+
+fn check_values(samples: &[f32]) -> Result<()> {
+    match samples
+        .iter()
+        .enumerate()
+        .find(|(_, value)| value.is_nan() || value.abs() > LOUDEST)
+    {
+        None => Ok(()),
+        Some((index, &value)) if value.is_finite() => Err(Error::NotNormalised { index, value }),
+        Some((index, &value)) => Err(Error::NotFinite { index, value }),
+    }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

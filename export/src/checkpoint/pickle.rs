@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use super::tensor::Dtype;
 
 /// The largest `data.pkl` read, in bytes. That of a network with a thousand tensors and its optimiser has 0.5 MiB.
-const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The most steps taken. Each makes at most one node (32 bytes), one memo entry and one mention of a node, which bounds
 /// the memory at about 100 times the pickle's size and 400 MiB in all.
 const MAX_STEPS: usize = 1 << 22;
@@ -247,12 +247,6 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// Runs to the `STOP` instruction. `step_start` is kept at the place of the instruction that is run.
     fn run(&mut self, step_start: &mut usize) -> Step<Id> {
-        if self.bytes.len() > MAX_BYTES {
-            return invalid(format!(
-                "it has {} bytes, expected at most {MAX_BYTES}",
-                self.bytes.len()
-            ));
-        }
         for _ in 0..MAX_STEPS {
             *step_start = self.at;
             let [code] = self.take()?;
