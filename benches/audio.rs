@@ -17,9 +17,13 @@ fn resampling(c: &mut Criterion) {
     for rate in [8_000, 11_025, 22_050, 24_000, 44_100, 48_000] {
         let samples = resample(&speech, SAMPLE_RATE, rate).expect("a supported rate");
         group.throughput(Throughput::Elements(samples.len() as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(format!("{rate} Hz")), &samples, |b, samples| {
-            b.iter(|| resample(black_box(samples), rate, SAMPLE_RATE));
-        });
+        group.bench_with_input(
+            BenchmarkId::from_parameter(format!("{rate} Hz")),
+            &samples,
+            |b, samples| {
+                b.iter(|| resample(black_box(samples), rate, SAMPLE_RATE));
+            },
+        );
     }
     group.finish();
 }
@@ -37,7 +41,9 @@ fn decoding(c: &mut Criterion) {
     let mut writer = hound::WavWriter::new(&mut wav, spec).expect("a valid format");
     for sample in &samples {
         for _ in 0..spec.channels {
-            writer.write_sample((sample * 32_767.0) as i16).expect("memory is writable");
+            writer
+                .write_sample((sample * 32_767.0) as i16)
+                .expect("memory is writable");
         }
     }
     writer.finalize().expect("memory is writable");
@@ -45,7 +51,9 @@ fn decoding(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Elements(samples.len() as u64));
-    group.bench_function("wav 44100 Hz stereo", |b| b.iter(|| Audio::from_bytes(black_box(&wav[..]))));
+    group.bench_function("wav 44100 Hz stereo", |b| {
+        b.iter(|| Audio::from_bytes(black_box(&wav[..])))
+    });
     group.bench_function("wav 44100 Hz stereo, to model input", |b| {
         b.iter(|| Audio::from_bytes(black_box(&wav[..])).and_then(|audio| audio.to_model_input()));
     });

@@ -33,7 +33,10 @@ fn speech() -> Vec<f32> {
 /// The runtimes that the model loads on.
 fn runtimes(model: &PathBuf) -> Vec<Runtime> {
     let loads = |runtime: &Runtime| Detector::builder().model(model).runtime(*runtime).build().is_ok();
-    [Runtime::OnnxRuntime, Runtime::Rten].into_iter().filter(loads).collect()
+    [Runtime::OnnxRuntime, Runtime::Rten]
+        .into_iter()
+        .filter(loads)
+        .collect()
 }
 
 fn load(c: &mut Criterion) {
@@ -54,13 +57,21 @@ fn score(c: &mut Criterion) {
     let mut group = c.benchmark_group("score");
     group.sample_size(10).measurement_time(Duration::from_secs(10));
     for runtime in runtimes(&model) {
-        let detector = Detector::builder().model(&model).runtime(runtime).build().expect("it loaded before");
+        let detector = Detector::builder()
+            .model(&model)
+            .runtime(runtime)
+            .build()
+            .expect("it loaded before");
         for seconds in [1, 4, 10] {
             let clip = &speech[..seconds * 16_000];
             group.throughput(Throughput::Elements(clip.len() as u64));
-            group.bench_with_input(BenchmarkId::new(runtime.to_string(), format!("{seconds} s")), clip, |b, clip| {
-                b.iter(|| detector.score(black_box(clip)));
-            });
+            group.bench_with_input(
+                BenchmarkId::new(runtime.to_string(), format!("{seconds} s")),
+                clip,
+                |b, clip| {
+                    b.iter(|| detector.score(black_box(clip)));
+                },
+            );
         }
     }
     group.finish();

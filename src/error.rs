@@ -277,6 +277,45 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+
+    /// A metric was asked for without trials of one of its classes.
+    #[error("there are no {class} scores; every class needs at least one")]
+    EmptyClass {
+        /// `bonafide`, `spoof`, `target` or `nontarget`.
+        class: &'static str,
+    },
+
+    /// A score can't be ranked or computed with.
+    #[error("{class} score {index} is {value}; expected {expected}: check what produced the scores")]
+    InvalidScore {
+        /// `bonafide`, `spoof`, `target` or `nontarget`.
+        class: &'static str,
+        /// Where the score is among those given, or among the distinct ones in ascending order once they are sorted.
+        index: usize,
+        /// NaN or an infinity.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+
+    /// The speaker verification scores leave t-DCF without meaning.
+    #[error(
+        "t-DCF is undefined with these ASV scores: the countermeasure's misses weigh {miss} and its false alarms \
+         {false_alarm}; both must be positive: check the keys and the sign of the ASV scores"
+    )]
+    TandemCost {
+        /// The weight of the countermeasure's misses.
+        miss: f64,
+        /// The weight of its false alarms.
+        false_alarm: f64,
+    },
+
+    /// Scores have no best calibration.
+    #[error("cannot calibrate: {reason}; use more trials, or other ones")]
+    Calibration {
+        /// What is wrong with the scores.
+        reason: &'static str,
+    },
 }
 
 impl Error {

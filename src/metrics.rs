@@ -65,3 +65,29 @@ pub use eer::EqualErrorRate;
 pub use summary::Summary;
 pub use tandem::{AsvOperatingPoint, AsvScores};
 pub use trials::Trials;
+
+use crate::{Error, Result};
+
+/// Checks that a setting is a fraction.
+fn fraction(setting: &'static str, value: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        setting,
+        expected: "0 to 1",
+        found: value.to_string(),
+    })
+}
+
+/// Checks that a setting is a fraction, and neither 0 nor 1.
+fn open_fraction(setting: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value < 1.0 {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        setting,
+        expected: "more than 0 and less than 1",
+        found: value.to_string(),
+    })
+}

@@ -135,12 +135,17 @@ pub(crate) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
         Runtime::Rten => provider_without_onnxruntime(settings, "the runtime rten runs on the processor only")?,
         Runtime::Auto => match onnxruntime(model, settings) {
             // A library that the caller names is not replaced behind their back.
-            Err(error @ Error::OnnxRuntimeNotFound { .. })
+            Err(Error::OnnxRuntimeNotFound { tried })
                 if cfg!(feature = "rten") && settings.onnxruntime_library.is_none() =>
             {
-                provider_without_onnxruntime(settings, "ONNX Runtime was not found")?;
-                tracing::warn!("using rten: {error}");
-                Some("ONNX Runtime was not found".to_owned())
+                let mut reason = "ONNX Runtime was not found".to_owned();
+                // The first place is the environment's, if it names one; the others are only guesses.
+                if let Some((path, why)) = tried.first().filter(|_| std::env::var_os("ORT_DYLIB_PATH").is_some()) {
+                    reason = format!("{reason}: {}: {why}", path.display());
+                }
+                provider_without_onnxruntime(settings, &reason)?;
+                tracing::warn!("using rten: {}", Error::OnnxRuntimeNotFound { tried });
+                Some(reason)
             }
             Err(Error::RuntimeDisabled { .. }) => {
                 provider_without_onnxruntime(settings, "ONNX Runtime is not in this build")?

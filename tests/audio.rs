@@ -425,7 +425,7 @@ mod formats {
         let all = Audio::from_bytes(&whole).unwrap().samples;
         let part = Audio::from_bytes(&whole[..whole.len() / 2]).unwrap().samples;
         assert!(
-            part.len() % 576 == 0 && (all.len() / 3..all.len()).contains(&part.len()),
+            part.len().is_multiple_of(576) && (all.len() / 3..all.len()).contains(&part.len()),
             "{}",
             part.len()
         );
@@ -441,7 +441,7 @@ mod formats {
         assert_eq!(two.samples[..16_000], Audio::from_bytes(&one).unwrap().samples);
     }
 
-    /// Found by fuzzing: `symphonia` 0.6.1 panics on both, at least in builds that check for overflow.
+    /// Found by fuzzing: `symphonia` 0.6.1 panics on both, on the second in builds that check for overflow.
     #[test]
     fn panics_of_decoders_end_in_errors() {
         // A Vorbis codebook whose size overflows; made of `speech.ogg` with its checksums set right.
@@ -450,10 +450,10 @@ mod formats {
         let table = bytes("speech.m4a");
         let at = table.windows(4).position(|name| name == b"stts").unwrap() + 20;
         let table = patched(table, at, &[0xFF; 4]);
-        for (content, format) in [(codebook, "Ogg"), (table, "MP4")] {
+        for content in [codebook, table] {
             let error = error(content);
             assert!(
-                matches!(error, Error::InvalidAudio { format: found, .. } if found == format),
+                matches!(error, Error::InvalidAudio { .. } | Error::TruncatedAudio { .. }),
                 "{error}"
             );
         }

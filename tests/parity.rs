@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use bonafide::{Score, Windowing};
+use bonafide::{Error, Score, Windowing};
 use bonafide_export::{Batch, Options};
 use common::{Model, fixture, runtimes, speech};
 use serde::Deserialize;
@@ -177,5 +177,29 @@ fn batches_of_any_size_score_alike() {
             expected,
             &format!("batches fixed to 3, {runtime}"),
         );
+    }
+}
+
+#[test]
+fn weights_in_a_file_of_their_own_score_alike() {
+    let Fixture { clips, models, .. } = read();
+    let clip = &clips[0];
+    let samples = clip.samples(&speech());
+    let mut options = Options::default();
+    options.external_data_above = 0;
+    let model = Model::export("tiny.pt", &options);
+    for runtime in runtimes() {
+        let detector = model.detector(runtime).build().unwrap();
+        let what = format!("external data, {runtime}");
+        assert_score(
+            &detector.score(&samples).unwrap(),
+            &models["f32"].clips[&clip.name],
+            &what,
+        );
+    }
+    std::fs::remove_file(model.path().with_file_name("model.onnx.data")).unwrap();
+    for runtime in runtimes() {
+        let error = model.detector(runtime).build().unwrap_err();
+        assert!(matches!(error, Error::Runtime { .. }), "{error}");
     }
 }

@@ -123,8 +123,8 @@ fn rejection(convert: impl Fn(&[f32]) -> Vec<f32>, rate: u32) -> f64 {
 
 /// Two seconds from 50 Hz to the Nyquist frequency, each octave as long as the next.
 fn sweep(rate: u32) -> Vec<f32> {
-    let (low, high, seconds) = (50.0, f64::from(rate) / 2.0, 2.0);
-    let octaves = (high / low as f64).ln();
+    let (low, high, seconds) = (50.0_f64, f64::from(rate) / 2.0, 2.0);
+    let octaves = (high / low).ln();
     (0..2 * rate)
         .map(|i| {
             let t = f64::from(i) / f64::from(rate) / seconds;

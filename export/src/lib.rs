@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::{Error, Result};
-use onnx::{Dimension, Model};
+use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
 use source::Source;
 use wav2vec2::Shape;
 
@@ -50,6 +50,9 @@ pub struct Options {
     pub window_samples: usize,
     /// Windows per run.
     pub batch: Batch,
+    /// Weights of more bytes than this in all go to a file of their own, `OUT.onnx.data`. By default, and at most, as
+    /// many as fit into protobuf's 2 GiB.
+    pub external_data_above: u64,
 }
 
 impl Default for Options {
@@ -58,6 +61,7 @@ impl Default for Options {
             config: None,
             window_samples: WINDOW_SAMPLES,
             batch: Batch::Dynamic,
+            external_data_above: EXTERNAL_DATA_ABOVE,
         }
     }
 }
@@ -115,7 +119,7 @@ pub struct Summary {
 
 /// Reads the checkpoint at `checkpoint` and writes an ONNX model to `out`.
 ///
-/// `out` appears complete or not at all; a model of 2 GiB or more gets a file `out` + `.data` for its weights.
+/// `out` appears complete or not at all; a model of nearly 2 GiB or more gets a file `out` + `.data` for its weights.
 /// The same checkpoint, config and options give the same bytes. `progress` is called after each tensor.
 ///
 /// # Errors
@@ -128,23 +132,7 @@ pub fn export(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary> {
-    export_with(
-        checkpoint.as_ref(),
-        out.as_ref(),
-        options,
-        onnx::EXTERNAL_DATA_ABOVE,
-        progress,
-    )
-}
-
-/// [`export`], with the size from which weights get a file of their own.
-fn export_with(
-    checkpoint_path: &Path,
-    out: &Path,
-    options: &Options,
-    external_data_above: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Summary> {
+    let (checkpoint_path, out) = (checkpoint.as_ref(), out.as_ref());
     let checkpoint = Checkpoint::open(checkpoint_path)?;
     let (config, config_path) = find_config(checkpoint_path, options.config.as_deref())?;
     let batch = match options.batch {
@@ -172,7 +160,7 @@ fn export_with(
     };
     let source = Source::read(checkpoint_path, &mut advance)?;
     model.metadata = metadata(&checkpoint, &source, options.window_samples);
-    let bytes = model.write(out, external_data_above, &mut advance)?;
+    let bytes = model.write(out, options.external_data_above.min(EXTERNAL_DATA_ABOVE), &mut advance)?;
 
     let metadata = std::mem::take(&mut model.metadata);
     drop(model);

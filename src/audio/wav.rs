@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// Data sizes from here up, where the file is shorter, mean "until the end": written by programs
 /// that could not seek back to fill in the size. `sox` and `espeak` write this one, `arecord` one
-/// near 2 GiB, `ffmpeg` the largest. (Real data of that size would be beyond [`Audio::MAX_SAMPLES`].)
+/// near 2 GiB, `ffmpeg` the largest. (Real data of that size is at the limit, [`Audio::MAX_SAMPLES`], or beyond.)
 const UNSIZED: u32 = 0x7FFF_F000;
 
 const PCM: u16 = 1;
@@ -29,7 +29,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Audio> {
     let spec = reader.spec();
     check_rate(spec.sample_rate)?;
     let channels = check_channels(usize::from(spec.channels))?;
-    // Not more than the bytes that are there, since the data size is their number.
+    // No more than there are bytes, since the header says how many those are.
     let count = reader.len() as usize;
     check_samples(count)?;
     if count == 0 {
@@ -43,7 +43,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Audio> {
             }
         }
         SampleFormat::Int => {
-            // A power of two: the division below it is exact.
+            // A power of two, so that scaling is exact.
             let scale = 1.0 / 2_f32.powi(i32::from(spec.bits_per_sample) - 1);
             for sample in reader.into_samples::<i32>() {
                 samples.push(sample.map_err(refused)? as f32 * scale);
@@ -161,7 +161,7 @@ fn unsupported(found: &str) -> Error {
 /// An error of `hound` in our terms.
 fn refused(error: hound::Error) -> Error {
     match error {
-        hound::Error::Unsupported | hound::Error::TooWide => unsupported("WAV with such samples"),
+        hound::Error::Unsupported | hound::Error::TooWide => unsupported("WAV with samples of that width"),
         error => invalid(&error.to_string()),
     }
 }

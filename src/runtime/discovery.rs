@@ -1,5 +1,6 @@
 //! Finding ONNX Runtime's library on the machine.
 
+use std::error::Error;
 use std::ffi::{CStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -72,25 +73,31 @@ fn open(path: &Path) -> Result<String, String> {
         Err(error) if !is_bare_name => return Err(error.to_string()),
         _ => {}
     }
-    let version = version(path)?;
-    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-    match (version.split('.').next(), minor) {
-        (Some("1"), Some(minor)) if minor >= MINIMUM_MINOR => Ok(version),
-        _ => Err(format!(
-            "it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x"
-        )),
+    probe(path)
+}
+
+/// Whether the version is one that can be used.
+fn check_version(version: &str) -> Result<(), String> {
+    let mut numbers = version.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(1)), Some(Ok(minor))) if minor >= MINIMUM_MINOR => Ok(()),
+        _ => Err(format!("it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x")),
     }
 }
 
-/// The version string of the ONNX Runtime in a library.
+/// Loads a library, checks that it is an ONNX Runtime that can be used, and returns its version.
 #[allow(
     unsafe_code,
-    reason = "asking a shared library for its version is a call into foreign code"
+    reason = "asking a shared library what it is takes calls into foreign code"
 )]
-fn version(path: &Path) -> Result<String, String> {
+fn probe(path: &Path) -> Result<String, String> {
     // SAFETY: opening a library runs its initialisers. The library is one that the caller, the environment or the
     // system names as ONNX Runtime, whose initialisers are meant to be run.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| match error.source() {
+        // What the loader said is worth more than that it failed.
+        Some(cause) => cause.to_string(),
+        None => error.to_string(),
+    })?;
     // SAFETY: `OrtGetApiBase` has had this signature in every version of ONNX Runtime.
     let api_base = unsafe { library.get::<unsafe extern "C" fn() -> *const ort::sys::OrtApiBase>(b"OrtGetApiBase") }
         .map_err(|_| "it is not ONNX Runtime: it has no OrtGetApiBase".to_owned())?;
@@ -103,6 +110,7 @@ fn version(path: &Path) -> Result<String, String> {
     }
     // SAFETY: a static string that ends in NUL, by ONNX Runtime's documentation.
     let version = unsafe { CStr::from_ptr(version) }.to_string_lossy().into_owned();
+    check_version(&version)?;
     // SAFETY: as above; the function is asked for an API that it may not have, and then returns null.
     let api = unsafe { (base.GetApi)(MINIMUM_MINOR) };
     if api.is_null() {

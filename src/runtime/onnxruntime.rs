@@ -196,10 +196,6 @@ fn options(environment: &Environment, settings: &Settings) -> ort::Result<Sessio
     allow(unused_variables, reason = "the settings are for GPUs only")
 )]
 fn execution_provider(provider: &ExecutionProvider, settings: &Settings) -> Result<Option<ExecutionProviderDispatch>> {
-    let disabled = |feature: &str| Error::ProviderUnavailable {
-        provider: provider.clone(),
-        reason: format!("this build lacks the feature `{feature}`"),
-    };
     match provider {
         ExecutionProvider::Cpu => Ok(None),
         #[cfg(feature = "cuda")]
@@ -228,9 +224,17 @@ fn execution_provider(provider: &ExecutionProvider, settings: &Settings) -> Resu
             Ok(Some(tensorrt.build()))
         }
         #[cfg(not(feature = "cuda"))]
-        ExecutionProvider::Cuda { .. } => Err(disabled("cuda")),
+        ExecutionProvider::Cuda { .. } => Err(lacks_feature(provider, "cuda")),
         #[cfg(not(feature = "tensorrt"))]
-        ExecutionProvider::TensorRt { .. } => Err(disabled("tensorrt")),
+        ExecutionProvider::TensorRt { .. } => Err(lacks_feature(provider, "tensorrt")),
+    }
+}
+
+#[cfg(not(all(feature = "cuda", feature = "tensorrt")))]
+fn lacks_feature(provider: &ExecutionProvider, feature: &str) -> Error {
+    Error::ProviderUnavailable {
+        provider: provider.clone(),
+        reason: format!("this build lacks the feature `{feature}`"),
     }
 }
 

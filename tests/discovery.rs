@@ -1,0 +1,129 @@
+//! Libraries that are not the ONNX Runtime asked for are errors that say why, never a crash or a hang.
+//!
+//! The real one is never loaded into this process: a process can have only one.
+#![cfg(all(feature = "load-dynamic", target_os = "linux"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bonafide::{Error, Runtime};
+use common::Model;
+
+/// Compiles a shared library.
+fn library(folder: &Path, name: &str, source: &str) -> PathBuf {
+    let (code, library) = (folder.join(format!("{name}.rs")), folder.join(format!("lib{name}.so")));
+    std::fs::write(&code, source).unwrap();
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut command = Command::new(rustc);
+    let status = command
+        .args(["--edition=2024", "--crate-type=cdylib", "-o"])
+        .arg(&library)
+        .arg(&code)
+        .status();
+    assert!(status.unwrap().success());
+    library
+}
+
+/// A library with ONNX Runtime's entry point, which states `version` and has no API at all.
+fn pretender(folder: &Path, name: &str, version: &str) -> PathBuf {
+    let source = format!(
+        r#"
+        use std::ffi::{{c_char, c_void}};
+        #[repr(C)]
+        pub struct Base(extern "C" fn(u32) -> *const c_void, extern "C" fn() -> *const c_char);
+        extern "C" fn api(_: u32) -> *const c_void {{ std::ptr::null() }}
+        extern "C" fn version() -> *const c_char {{ c"{version}".as_ptr() }}
+        static BASE: Base = Base(api, version);
+        #[unsafe(no_mangle)]
+        pub extern "C" fn OrtGetApiBase() -> *const Base {{ &BASE }}
+        "#
+    );
+    library(folder, name, &source)
+}
+
+/// Why a library was refused when it was the one to use.
+fn refusal(model: &Model, runtime: Runtime, library: &Path) -> String {
+    match model
+        .detector(runtime)
+        .onnxruntime_library(library)
+        .build()
+        .unwrap_err()
+    {
+        Error::OnnxRuntimeNotFound { tried } => {
+            assert_eq!(tried.len(), 1, "a library that is named is the only one tried");
+            assert_eq!(tried[0].0, library);
+            tried[0].1.clone()
+        }
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn libraries_that_will_not_do_are_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = Model::tiny();
+    let other = library(folder, "other", "#[unsafe(no_mangle)] pub extern \"C\" fn other() {}");
+    let null = library(
+        folder,
+        "null",
+        "#[unsafe(no_mangle)] pub extern \"C\" fn OrtGetApiBase() -> *const u8 { std::ptr::null() }",
+    );
+    let mut bytes = std::fs::read(&other).unwrap();
+    // The machine in the ELF header, turned into one that nobody has.
+    bytes[18..20].copy_from_slice(&[0xff, 0x7f]);
+    let foreign = folder.join("libforeign.so");
+    std::fs::write(&foreign, bytes).unwrap();
+    let text = folder.join("libtext.so");
+    std::fs::write(&text, "not a library").unwrap();
+    let pipe = folder.join("libpipe.so");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+
+    for runtime in [Runtime::Auto, Runtime::OnnxRuntime] {
+        for (library, reason) in [
+            (&other, "it has no OrtGetApiBase"),
+            (&null, "returned nothing"),
+            (
+                &pretender(folder, "old", "1.16.3"),
+                "it has version 1.16.3; expected 1.17 or a later 1.x",
+            ),
+            (
+                &pretender(folder, "next", "2.0.0"),
+                "it has version 2.0.0; expected 1.17 or a later 1.x",
+            ),
+            (&pretender(folder, "odd", "what?"), "it has version what?; expected"),
+            (&pretender(folder, "hollow", "1.31.0"), "lacks the API 1.17"),
+            (&foreign, "libforeign.so"),
+            (&text, "libtext.so"),
+            (&pipe, "not a file"),
+            (&folder.to_owned(), "not a file"),
+            (&folder.join("missing.so"), "No such file"),
+        ] {
+            let found = refusal(&model, runtime, library);
+            assert!(found.contains(reason), "{}: {found}", library.display());
+        }
+    }
+}
+
+#[test]
+fn a_library_in_the_environment_that_will_not_do_is_passed_over_visibly() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = pretender(folder.path(), "old", "1.16.3");
+    let model = Model::tiny();
+    // In a process of its own, as the environment is the process's.
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--example", "score", "--", "--model"])
+        .args([model.path(), common::fixture("speech.wav")])
+        .env("ORT_DYLIB_PATH", &old)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let runtime = text.lines().last().unwrap();
+    // Another ONNX Runtime of this machine, or rten, which then says why.
+    let says_why = runtime.contains("rten") && runtime.contains("libold.so: it has version 1.16.3");
+    assert!(runtime.contains("onnxruntime") || says_why, "{runtime}");
+}

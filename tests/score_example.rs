@@ -1,0 +1,165 @@
+//! The example `score`, as a user runs it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use bonafide::Runtime;
+use common::{Model, fixture, speech};
+use serde_json::Value;
+
+/// The example's program, built if this test is run without it.
+static SCORE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let program = profile
+        .join("examples")
+        .join("score")
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--example", "score"])
+            .status()
+            .unwrap();
+        assert!(built.success());
+    }
+    program
+});
+
+fn score(model: &Path, arguments: &[&str]) -> Output {
+    Command::new(&*SCORE)
+        .arg("--model")
+        .arg(model)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+fn speech_path() -> String {
+    fixture("speech.wav").display().to_string()
+}
+
+#[test]
+fn the_table_shows_each_file_and_then_the_runtime() {
+    let model = Model::tiny();
+    let output = score(&model.path(), &[&speech_path()]);
+    assert!(output.status.success());
+    let text = text(output.stdout);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("label     P(spoof)  confidence  seconds  windows"),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("spoof       0.5466       54.7 %    10.09        5"),
+        "{text}"
+    );
+    let info = model.detector(Runtime::Auto).build().unwrap();
+    assert!(
+        lines.last().unwrap().starts_with(&format!("runtime: {}", info.info())),
+        "{text}"
+    );
+}
+
+#[test]
+fn json_has_one_object_a_line_with_the_librarys_numbers() {
+    let model = Model::tiny();
+    let output = score(
+        &model.path(),
+        &[
+            "--json",
+            "--threshold",
+            "0.9",
+            &speech_path(),
+            "missing.wav",
+            &speech_path(),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(1), "a file failed");
+    let text = text(output.stdout);
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3, "the files after the bad one are scored");
+
+    let detector = model.detector(Runtime::Auto).threshold(0.9).build().unwrap();
+    let expected = detector.score(&speech()).unwrap();
+    for line in [&lines[0], &lines[2]] {
+        assert_eq!(line["file"], speech_path());
+        assert_eq!(line["label"], "bonafide");
+        assert_eq!(line["threshold"].as_f64().unwrap() as f32, 0.9);
+        assert_eq!(line["duration_seconds"], 10.09);
+        assert_eq!(line["runtime"], detector.info().to_string());
+        assert_eq!(line["model"], model.path().display().to_string());
+        for (field, value) in [
+            ("spoof_probability", expected.spoof_probability),
+            ("bonafide_probability", expected.bonafide_probability),
+            ("confidence", expected.confidence),
+            ("llr", expected.llr),
+        ] {
+            assert!((line[field].as_f64().unwrap() as f32 - value).abs() < 1e-5, "{field}");
+        }
+        let windows = line["windows"].as_array().unwrap();
+        assert_eq!(windows.len(), expected.windows.len());
+        for (window, expected) in windows.iter().zip(&expected.windows) {
+            assert_eq!(window["start_seconds"], expected.start_seconds);
+            assert_eq!(window["end_seconds"], expected.end_seconds);
+            assert!((window["llr"].as_f64().unwrap() as f32 - expected.llr).abs() < 1e-5);
+            let probability = window["spoof_probability"].as_f64().unwrap() as f32;
+            assert!((probability - expected.spoof_probability).abs() < 1e-5);
+        }
+    }
+    assert_eq!(lines[1]["file"], "missing.wav");
+    assert!(lines[1]["error"].as_str().unwrap().contains("missing.wav"));
+    assert_eq!(lines[1].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn bad_files_do_not_stop_the_others() {
+    let model = Model::tiny();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.wav");
+    std::fs::write(&empty, "").unwrap();
+    let (empty, folder) = (empty.display().to_string(), folder.path().display().to_string());
+    let output = score(&model.path(), &[&empty, &folder, &speech_path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = text(output.stdout);
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("error")).count(),
+        2,
+        "{text}"
+    );
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("spoof")).count(),
+        1,
+        "{text}"
+    );
+}
+
+#[test]
+fn bad_usage_and_bad_models_have_exit_codes_of_their_own() {
+    let model = Model::tiny();
+    for arguments in [
+        &[][..],
+        &["--threshold", "2", "a.wav"],
+        &["--threshold", "nan", "a.wav"],
+        &["--no", "a.wav"],
+    ] {
+        assert_eq!(score(&model.path(), arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let without_model = Command::new(&*SCORE).arg(speech_path()).output().unwrap();
+    assert_eq!(without_model.status.code(), Some(2));
+
+    let output = score(&fixture("speech.wav"), &[&speech_path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(output.stderr);
+    assert!(
+        error.starts_with("error: ") && error.contains("bonafide-export"),
+        "{error}"
+    );
+}
