@@ -10,7 +10,8 @@ use ndarray::ArrayView2;
 use crate::model::{Model, ModelSource, Normalization};
 use crate::runtime::{self, Engine, Settings};
 use crate::{
-    Audio, Error, ExecutionProvider, Label, ModelMetadata, Note, Result, Runtime, Score, Window, WindowScore, Windowing,
+    Audio, Error, ExecutionProvider, Label, ModelMetadata, Note, Result, Runtime, Score, Tail, Window, WindowScore,
+    Windowing,
 };
 
 /// The fewest samples that are scored: 25 ms, which is what the network needs for a single frame.
@@ -79,7 +80,6 @@ impl fmt::Display for Info {
 
 impl Detector {
     /// Starts building a detector.
-    #[must_use]
     pub fn builder() -> DetectorBuilder {
         DetectorBuilder::default()
     }
@@ -96,6 +96,12 @@ impl Detector {
     pub fn score(&self, samples: &[f32]) -> Result<Score> {
         check(samples)?;
         let mut windows = self.windowing.windows(samples);
+        if windows.len() == 0 {
+            return Err(Error::AudioTooShort {
+                expected: self.windowing.length(),
+                found: samples.len(),
+            });
+        }
         let mut scores = Vec::with_capacity(windows.len());
         let mut buffer = Vec::new();
         while windows.len() > 0 {
@@ -214,6 +220,7 @@ pub struct DetectorBuilder {
     threshold: Option<f32>,
     batch_size: Option<usize>,
     hop: Option<usize>,
+    tail: Tail,
     intra_threads: Option<usize>,
     sessions: Option<usize>,
     settings: Settings,
@@ -247,6 +254,13 @@ impl DetectorBuilder {
     /// Samples from one window's start to the next one's, from 1. By default the model's own hop, else half a window.
     pub fn hop(mut self, samples: usize) -> Self {
         self.hop = Some(samples);
+        self
+    }
+
+    /// What happens to the samples at the end of a clip that fill no whole window: [`Tail::Pad`] by default.
+    /// [`Tail::Drop`] makes clips shorter than a window an error.
+    pub fn tail(mut self, tail: Tail) -> Self {
+        self.tail = tail;
         self
     }
 
@@ -342,7 +356,7 @@ impl DetectorBuilder {
         let batch_size = model.fixed_batch.or(batch_size).unwrap_or(default_batch).get();
         Ok(Detector {
             engine: loaded.engine,
-            windowing: Windowing::new(metadata.window_samples, hop),
+            windowing: Windowing::new(metadata.window_samples, hop).tail(self.tail),
             batch_size,
             fixed_batch: model.fixed_batch.is_some(),
             threshold,

@@ -61,6 +61,11 @@
 //! [`Detector::score`] takes mono samples at 16 kHz in [-1, 1]; other amplitudes and non-finite samples are errors.
 //! [`Audio`] decodes and resamples anything else. [`Windowing`] is the cutting alone, for use without a model.
 //!
+//! # Metrics
+//!
+//! [`metrics`] has the field's figures for a set of scored trials: equal error rates, tandem detection costs, `Cllr`,
+//! curves, confidence intervals and calibration. It needs no runtime.
+//!
 //! # Errors and limits
 //!
 //! Bad input never panics: each [`enum@Error`] says what was expected, what was found and what to do. Audio is decoded
@@ -70,6 +75,7 @@
 mod audio;
 mod detector;
 mod error;
+pub mod metrics;
 mod model;
 mod runtime;
 mod score;

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use bonafide::{Detector, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Note, Runtime};
+use bonafide::{Detector, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Note, Runtime, Tail};
 use bonafide_export::Options;
 use common::{Model, fixture, runtimes, speech};
 use tempfile::TempDir;
@@ -77,6 +77,32 @@ fn a_smaller_hop_gives_more_windows() {
         assert_eq!(fine[4].start_seconds, windows(32_000)[1].start_seconds);
         assert!((fine[4].llr - windows(32_000)[1].llr).abs() < 1e-5);
     }
+}
+
+#[test]
+fn the_tail_can_be_cut_otherwise() {
+    let model = Model::tiny();
+    let starts = |tail, samples: usize| {
+        let detector = model.detector(Runtime::Auto).tail(tail).build().unwrap();
+        let score = detector.score(&speech()[..samples])?;
+        Ok::<_, Error>(
+            score
+                .windows
+                .iter()
+                .map(|window| window.start_seconds)
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(starts(Tail::Pad, 96_000).unwrap(), [0.0, 2.0, 4.0]);
+    assert_eq!(starts(Tail::PadIfNeeded, 96_000).unwrap(), [0.0, 2.0]);
+    assert_eq!(starts(Tail::Drop, 100_000).unwrap(), [0.0, 2.0]);
+    assert!(matches!(
+        starts(Tail::Drop, 63_999),
+        Err(Error::AudioTooShort {
+            expected: 64_000,
+            found: 63_999
+        })
+    ));
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn progress_goes_from_nothing_to_all() {
     let mut reports = Vec::new();
     let out = folder.path().join("model.onnx");
     export(tiny("tiny.pt"), out, &Options::default(), &mut |progress| {
-        reports.push(progress)
+        reports.push(progress);
     })
     .unwrap();
     assert!(reports.windows(2).all(|pair| pair[0].done <= pair[1].done));

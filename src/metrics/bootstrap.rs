@@ -9,7 +9,7 @@ use crate::{Error, Label, Result};
 /// The percentile bootstrap: how far a metric would vary if the trials were drawn anew.
 ///
 /// The default is 1,000 resamples, a level of 0.95 and seed 0. The same seed gives the same interval on every machine.
-/// Resample i draws from the generator SplitMix64 seeded with the i-th number of SplitMix64 of the seed.
+/// Resample i draws from the generator `SplitMix64` seeded with the i-th number of `SplitMix64` of the seed.
 ///
 /// Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993.
 ///
@@ -192,7 +192,7 @@ fn quantile(sorted: &[f64], p: f64) -> f64 {
     below + (above - below) * position.fract()
 }
 
-/// Vigna's SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>): small, fast, and good enough to resample with.
+/// Vigna's `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>): small, fast, and good enough to resample with.
 struct SplitMix64(u64);
 
 impl SplitMix64 {

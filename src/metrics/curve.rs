@@ -164,6 +164,7 @@ fn polynomial(coefficients: &[f64; 8], x: f64) -> f64 {
 }
 
 /// AS 241: the coefficients above and below the fraction line, for |p − ½| ≤ 0.425.
+#[allow(clippy::excessive_precision, reason = "the digits are as published")]
 const CENTRE: ([f64; 8], [f64; 8]) = (
     [
         3.387_132_872_796_366_608,
@@ -188,6 +189,7 @@ const CENTRE: ([f64; 8], [f64; 8]) = (
 );
 
 /// AS 241: further out, down to a tail of about 1.4e-11.
+#[allow(clippy::excessive_precision, reason = "the digits are as published")]
 const MIDDLE: ([f64; 8], [f64; 8]) = (
     [
         1.423_437_110_749_683_577_34,
@@ -212,6 +214,7 @@ const MIDDLE: ([f64; 8], [f64; 8]) = (
 );
 
 /// AS 241: the far tail.
+#[allow(clippy::excessive_precision, reason = "the digits are as published")]
 const TAIL: ([f64; 8], [f64; 8]) = (
     [
         6.657_904_643_501_103_777_2,

@@ -60,7 +60,7 @@ impl Trials {
     #[must_use]
     pub fn eer_asvspoof(&self) -> EqualErrorRate {
         let (bonafide, spoof) = (self.bonafide() as f64, self.spoof() as f64);
-        let (mut missed, mut accepted) = (0, self.spoof());
+        let (mut missed, mut accepted) = (0_usize, self.spoof());
         let mut nearest = Nearest::all_accepted();
         for step in self.steps() {
             for trial in 0..step.bonafide + step.spoof {

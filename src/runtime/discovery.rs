@@ -81,7 +81,9 @@ fn check_version(version: &str) -> Result<(), String> {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(1)), Some(Ok(minor))) if minor >= MINIMUM_MINOR => Ok(()),
-        _ => Err(format!("it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x")),
+        _ => Err(format!(
+            "it has version {version}; expected 1.{MINIMUM_MINOR} or a later 1.x"
+        )),
     }
 }
 

@@ -54,19 +54,19 @@ impl Engine for OnnxRuntime {
     fn run(&self, windows: ArrayView2<'_, f32>) -> Result<Vec<[f32; 2]>> {
         let action = "run the model";
         let count = windows.nrows();
-        let input = TensorRef::from_array_view(windows).map_err(|error| failed(action, error))?;
+        let input = TensorRef::from_array_view(windows).map_err(|error| failed(action, &error))?;
         let mut session = self.sessions.take();
         let outputs = session
             .run(ort::inputs![self.input.as_str() => input])
-            .map_err(|error| failed(action, error))?;
+            .map_err(|error| failed(action, &error))?;
         let (shape, logits) = outputs
             .get(&self.output)
-            .ok_or_else(|| failed(action, "it gave no output"))?
+            .ok_or_else(|| failed(action, &"it gave no output"))?
             .try_extract_tensor::<f32>()
-            .map_err(|error| failed(action, error))?;
+            .map_err(|error| failed(action, &error))?;
         let (pairs, rest) = logits.as_chunks::<2>();
         if pairs.len() != count || !rest.is_empty() {
-            return Err(failed(action, format!("it gave an output of {shape:?}")));
+            return Err(failed(action, &format!("it gave an output of {shape:?}")));
         }
         Ok(pairs.to_vec())
     }
@@ -106,11 +106,11 @@ fn start(explicit: Option<&Path>) -> Result<Process> {
     let explicit = explicit.map(std::path::absolute).transpose().unwrap_or(None);
     let library = super::discovery::find(explicit.as_deref()).map_err(|tried| Error::OnnxRuntimeNotFound { tried })?;
     let environment = ort::init_from(&library.path)
-        .map_err(|error| failed("load its library", error))?
+        .map_err(|error| failed("load its library", &error))?
         .with_name(env!("CARGO_PKG_NAME"))
         .with_telemetry(false)
         .build()
-        .map_err(|error| failed("start", error))?;
+        .map_err(|error| failed("start", &error))?;
     tracing::info!("ONNX Runtime {} from {}", library.version, library.path.display());
     Ok(Process {
         environment,
@@ -125,7 +125,7 @@ fn start(_: Option<&Path>) -> Result<Process> {
         .with_name(env!("CARGO_PKG_NAME"))
         .with_telemetry(false)
         .build()
-        .map_err(|error| failed("start", error))?;
+        .map_err(|error| failed("start", &error))?;
     Ok(Process {
         environment,
         version: linked_version(),
@@ -163,7 +163,7 @@ fn sessions(
         reason: error.to_string(),
     };
     let one = || {
-        let mut builder = options(environment, settings).map_err(|error| failed("be configured", error))?;
+        let mut builder = options(environment, settings).map_err(|error| failed("be configured", &error))?;
         if let Some(dispatch) = &execution_provider {
             builder = builder
                 .with_execution_providers([dispatch.clone().error_on_failure()])
@@ -174,7 +174,7 @@ fn sessions(
             ModelSource::Bytes(bytes) => builder.commit_from_memory(bytes),
         };
         session.map_err(|error| match provider {
-            ExecutionProvider::Cpu => failed("load the model", error),
+            ExecutionProvider::Cpu => failed("load the model", &error),
             // With a GPU a driver or memory is as likely at fault as the model, and the fall-back will tell.
             _ => unavailable(&error),
         })
@@ -247,7 +247,7 @@ fn device_id(device: u32, provider: &ExecutionProvider) -> Result<i32> {
     })
 }
 
-fn failed(action: &'static str, reason: impl ToString) -> Error {
+fn failed(action: &'static str, reason: &dyn std::fmt::Display) -> Error {
     Error::Runtime {
         runtime: "onnxruntime",
         action,

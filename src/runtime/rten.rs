@@ -28,8 +28,8 @@ pub(super) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
         ModelSource::File(path) => rten::Model::load_file(path),
         ModelSource::Bytes(bytes) => rten::Model::load(bytes.to_vec()),
     };
-    let graph = loaded.map_err(|error| failed("load the model", error))?;
-    let node = |name: &str| graph.node_id(name).map_err(|error| failed("load the model", error));
+    let graph = loaded.map_err(|error| failed("load the model", &error))?;
+    let node = |name: &str| graph.node_id(name).map_err(|error| failed("load the model", &error));
 
     let (sessions, intra_threads) = (settings.sessions(), settings.intra_threads());
     let pools = (0..sessions).map(|_| Arc::new(ThreadPool::with_num_threads(intra_threads)));
@@ -55,19 +55,19 @@ impl Engine for Rten {
     fn run(&self, windows: ArrayView2<'_, f32>) -> Result<Vec<[f32; 2]>> {
         let samples = windows
             .as_slice()
-            .ok_or_else(|| failed("run the model", "the windows are not contiguous"))?;
+            .ok_or_else(|| failed("run the model", &"the windows are not contiguous"))?;
         let input = NdTensorView::from_data([windows.nrows(), windows.ncols()], samples);
         let threads = self.threads.take();
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&threads)));
         let mut outputs = self
             .model
             .run(vec![(self.input, input.into())], &[self.output], Some(options))
-            .map_err(|error| failed("run the model", error))?;
+            .map_err(|error| failed("run the model", &error))?;
         let logits: rten_tensor::NdTensor<f32, 2> = outputs
             .pop()
-            .ok_or_else(|| failed("run the model", "it gave no output"))?
+            .ok_or_else(|| failed("run the model", &"it gave no output"))?
             .try_into()
-            .map_err(|error| failed("run the model", error))?;
+            .map_err(|error| failed("run the model", &error))?;
         if logits.shape() != [windows.nrows(), 2] {
             return Err(failed(
                 "run the model",
@@ -78,7 +78,7 @@ impl Engine for Rten {
     }
 }
 
-fn failed(action: &'static str, reason: impl ToString) -> Error {
+fn failed(action: &'static str, reason: &dyn std::fmt::Display) -> Error {
     Error::Runtime {
         runtime: "rten",
         action,
