@@ -52,7 +52,7 @@ fn decoding(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Elements(samples.len() as u64));
     group.bench_function("wav 44100 Hz stereo", |b| {
-        b.iter(|| Audio::from_bytes(black_box(&wav[..])))
+        b.iter(|| Audio::from_bytes(black_box(&wav[..])));
     });
     group.bench_function("wav 44100 Hz stereo, to model input", |b| {
         b.iter(|| Audio::from_bytes(black_box(&wav[..])).and_then(|audio| audio.to_model_input()));

@@ -198,7 +198,7 @@ fn info_tells_what_is_in_use() {
         );
         assert_eq!(info.model.architecture.as_deref(), Some("wav2vec2"));
         assert_eq!(info.model.epoch, Some(9));
-        assert_eq!(info.model.dev_eer, Some(0.0069));
+        assert_eq!(info.model.dev_eer, Some(0.5));
         assert_eq!(info.model.source_file.as_deref(), Some("tiny.pt"));
         assert_eq!(info.model.source_sha256.as_ref().map(String::len), Some(64));
     }
@@ -273,7 +273,7 @@ fn a_library_that_is_named_and_does_not_load_is_an_error() {
             Error::OnnxRuntimeNotFound { tried } => assert_eq!(tried[0].0, not_a_library),
             // Another test of this process has loaded the real one.
             Error::OnnxRuntimeLoaded { requested, .. } => assert_eq!(requested, not_a_library),
-            Error::RuntimeDisabled { .. } => assert!(cfg!(not(feature = "load-dynamic"))),
+            Error::RuntimeDisabled { .. } if cfg!(not(feature = "load-dynamic")) => {}
             error => panic!("{error}"),
         }
     }

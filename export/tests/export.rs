@@ -83,7 +83,7 @@ fn metadata_says_how_to_use_the_model_and_where_it_is_from() {
         ("bonafide.threshold", "0.5"),
         ("bonafide.source_file", "tiny.pt"),
         ("bonafide.epoch", "9"),
-        ("bonafide.dev_eer", "0.0069"),
+        ("bonafide.dev_eer", "0.5"),
         ("bonafide.exporter_version", env!("CARGO_PKG_VERSION")),
     ] {
         assert_eq!(get(key), Some(value), "{key}");

@@ -71,7 +71,7 @@ impl Engine for Rten {
         if logits.shape() != [windows.nrows(), 2] {
             return Err(failed(
                 "run the model",
-                format!("it gave an output of {:?}", logits.shape()),
+                &format!("it gave an output of {:?}", logits.shape()),
             ));
         }
         Ok((0..windows.nrows()).map(|n| [logits[[n, 0]], logits[[n, 1]]]).collect())
