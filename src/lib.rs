@@ -48,9 +48,9 @@
 //! | `load-dynamic` | yes | ONNX Runtime, loaded at run time | `ort`, `libloading` |
 //! | `rten` | yes | a runtime in pure Rust, for where there is no ONNX Runtime | `rten`, `rten-tensor` |
 //! | `formats` | yes | FLAC, MP3, Ogg Vorbis and AAC-LC in M4A; WAV needs no feature | `symphonia` |
-//! | `serde` | no | `Serialize` for scores and [`Info`] | `serde` |
+//! | `serde` | no | `Serialize` for scores, [`Info`] and [`metrics::Summary`]; scores also `Deserialize` | `serde` |
 //! | `cuda` | no | NVIDIA GPUs through CUDA; implies `load-dynamic` | nothing more |
-//! | `tensorrt` | no | NVIDIA GPUs through TensorRT; implies `load-dynamic` | nothing more |
+//! | `tensorrt` | no | NVIDIA GPUs through TensorRT; implies `cuda` | nothing more |
 //! | `download-binaries` | no | ONNX Runtime linked in: downloads it when building. Turn the default features off, as `load-dynamic` goes first | `ort` with a TLS stack |
 //!
 //! Without `load-dynamic`, `download-binaries` and `rten` there is no runtime: the [`Windows`] and [`Audio`] utilities
@@ -88,3 +88,8 @@ pub use model::{ModelMetadata, Normalization};
 pub use runtime::{ExecutionProvider, Runtime};
 pub use score::{Label, Note, Score, WindowScore};
 pub use windows::{Tail, Window, Windowing, Windows};
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -157,18 +157,16 @@ fn sessions(
     settings: &Settings,
     provider: &ExecutionProvider,
 ) -> Result<Vec<Session>> {
-    let execution_provider = execution_provider(provider, settings)?;
+    let execution_providers = execution_providers(provider, settings)?;
     let unavailable = |error: &dyn std::fmt::Display| Error::ProviderUnavailable {
         provider: provider.clone(),
         reason: error.to_string(),
     };
     let one = || {
         let mut builder = options(environment, settings).map_err(|error| failed("be configured", &error))?;
-        if let Some(dispatch) = &execution_provider {
-            builder = builder
-                .with_execution_providers([dispatch.clone().error_on_failure()])
-                .map_err(|error| unavailable(&error))?;
-        }
+        builder = builder
+            .with_execution_providers(&execution_providers)
+            .map_err(|error| unavailable(&error))?;
         let session = match &model.source {
             ModelSource::File(path) => builder.commit_from_file(path),
             ModelSource::Bytes(bytes) => builder.commit_from_memory(bytes),
@@ -190,26 +188,21 @@ fn options(environment: &Environment, settings: &Settings) -> ort::Result<Sessio
         .with_inter_threads(1)?)
 }
 
-/// What to register for a provider; nothing for the processor.
+/// What to register for a provider, the preferred first; nothing for the processor. Each must register or fail.
 #[cfg_attr(
-    not(any(feature = "cuda", feature = "tensorrt")),
+    not(feature = "cuda"),
     allow(unused_variables, reason = "the settings are for GPUs only")
 )]
-fn execution_provider(provider: &ExecutionProvider, settings: &Settings) -> Result<Option<ExecutionProviderDispatch>> {
+fn execution_providers(provider: &ExecutionProvider, settings: &Settings) -> Result<Vec<ExecutionProviderDispatch>> {
     match provider {
-        ExecutionProvider::Cpu => Ok(None),
+        ExecutionProvider::Cpu => Ok(Vec::new()),
         #[cfg(feature = "cuda")]
-        ExecutionProvider::Cuda { device } => {
-            let mut cuda = ort::ep::CUDA::default().with_device_id(device_id(*device, provider)?);
-            if let Some(bytes) = settings.gpu_memory_limit {
-                cuda = cuda.with_memory_limit(bytes);
-            }
-            Ok(Some(cuda.build()))
-        }
+        ExecutionProvider::Cuda { device } => Ok(vec![cuda(device_id(*device, provider)?, settings)]),
         #[cfg(feature = "tensorrt")]
         ExecutionProvider::TensorRt { device, engine_cache } => {
+            let device = device_id(*device, provider)?;
             let mut tensorrt = ort::ep::TensorRT::default()
-                .with_device_id(device_id(*device, provider)?)
+                .with_device_id(device)
                 .with_fp16(settings.tensorrt_fp16);
             if let Some(bytes) = settings.gpu_memory_limit {
                 tensorrt = tensorrt.with_max_workspace_size(bytes);
@@ -221,7 +214,8 @@ fn execution_provider(provider: &ExecutionProvider, settings: &Settings) -> Resu
                     .with_timing_cache(true)
                     .with_timing_cache_path(folder.display());
             }
-            Ok(Some(tensorrt.build()))
+            // What TensorRT can't take goes to CUDA, and not to the processor.
+            Ok(vec![tensorrt.build().error_on_failure(), cuda(device, settings)])
         }
         #[cfg(not(feature = "cuda"))]
         ExecutionProvider::Cuda { .. } => Err(lacks_feature(provider, "cuda")),
@@ -230,7 +224,16 @@ fn execution_provider(provider: &ExecutionProvider, settings: &Settings) -> Resu
     }
 }
 
-#[cfg(not(all(feature = "cuda", feature = "tensorrt")))]
+#[cfg(feature = "cuda")]
+fn cuda(device: i32, settings: &Settings) -> ExecutionProviderDispatch {
+    let mut cuda = ort::ep::CUDA::default().with_device_id(device);
+    if let Some(bytes) = settings.gpu_memory_limit {
+        cuda = cuda.with_memory_limit(bytes);
+    }
+    cuda.build().error_on_failure()
+}
+
+#[cfg(not(feature = "tensorrt"))]
 fn lacks_feature(provider: &ExecutionProvider, feature: &str) -> Error {
     Error::ProviderUnavailable {
         provider: provider.clone(),
@@ -239,7 +242,7 @@ fn lacks_feature(provider: &ExecutionProvider, feature: &str) -> Error {
 }
 
 /// ONNX Runtime counts GPUs in `i32`.
-#[cfg(any(feature = "cuda", feature = "tensorrt"))]
+#[cfg(feature = "cuda")]
 fn device_id(device: u32, provider: &ExecutionProvider) -> Result<i32> {
     i32::try_from(device).map_err(|error| Error::ProviderUnavailable {
         provider: provider.clone(),
