@@ -35,16 +35,16 @@
 //! | Cllr, in bits | [`Trials::cllr`] | 0 and up | make no difference | by the score; 1 at score 0 |
 //! | min Cllr, in bits | [`Trials::min_cllr`] | 0 to 1 | grouped | 1 |
 //!
-//! All are fractions, not percent, and lower is better but for the area. The first five depend on the order of the
-//! scores only; act DCF and Cllr take the score for a log-likelihood ratio (natural logarithm), and so judge its scale
-//! too. The three equal error rates differ by at most about one trial of the smaller class, unless scores tie: compare
-//! only figures of one kind, and say which kind a figure is.
+//! All are fractions, not percent, and lower is better but for the area. Equal error rates, the area, t-DCF, min DCF and
+//! min Cllr depend on the order of the scores only; act DCF and Cllr take the score for a log-likelihood ratio (natural
+//! logarithm), and so judge its scale too. The three equal error rates are close in large sets with few ties and apart
+//! in others: compare only figures of one kind, and say which kind a figure is.
 //!
 //! # Input
 //!
-//! Both classes need at least one trial, and no score may be NaN; infinite scores are allowed, except for calibration.
-//! Anything else is an error of its own, and no metric fails afterwards; except that t-DCF needs an ASV system that is
-//! better than the worst case (see there).
+//! Both classes need at least one trial, and no score may be NaN: [`Trials::new`] refuses the rest with a typed error.
+//! Infinite scores are allowed, except for calibration. Only t-DCF can fail afterwards, with an ASV system that leaves
+//! it undefined.
 
 mod bootstrap;
 mod calibration;

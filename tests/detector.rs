@@ -6,7 +6,9 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
-use bonafide::{Detector, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Note, Runtime, Tail};
+use bonafide::{
+    Detector, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Normalization, Note, Runtime, Tail,
+};
 use bonafide_export::Options;
 use common::{Model, fixture, runtimes, speech};
 use tempfile::TempDir;
@@ -404,6 +406,28 @@ fn metadata_from_the_caller_replaces_the_models() {
         .score(&speech())
         .unwrap();
     assert!((as_exported.llr + swapped.llr).abs() < 1e-5);
+}
+
+#[test]
+fn a_model_that_wants_normalised_windows_gets_them() {
+    let model = Model::tiny();
+    let mut metadata = ModelMetadata::default();
+    metadata.normalization = Normalization::ZeroMeanUnitVariance;
+    let window: Vec<f32> = speech()[..64_000].iter().map(|sample| 0.5 * sample + 0.1).collect();
+    let mean = window.iter().sum::<f32>() / 64_000.0;
+    let variance = window.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / 64_000.0;
+    let normalised: Vec<f32> = window.iter().map(|x| (x - mean) / (variance + 1e-7).sqrt()).collect();
+    for runtime in runtimes() {
+        let raw = model.detector(runtime).build().unwrap();
+        let normalising = model.detector(runtime).metadata(metadata.clone()).build().unwrap();
+        let expected = raw.score(&normalised).unwrap().llr;
+        let found = normalising.score(&window).unwrap().llr;
+        assert!((found - expected).abs() < 1e-3, "{found}, expected {expected}");
+        assert!(
+            (raw.score(&window).unwrap().llr - expected).abs() > 0.01,
+            "the model tells them apart"
+        );
+    }
 }
 
 #[test]

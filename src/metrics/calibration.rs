@@ -32,7 +32,7 @@ impl LogisticCalibration {
     ///
     /// [`Error::Setting`] if the prior is not between 0 and 1; [`Error::InvalidScore`] if a score is infinite;
     /// [`Error::Calibration`] if some threshold separates the classes without error, since no finite scale is the best
-    /// then, or if the scores are too large to compute with.
+    /// then; if it all but does, or the scores are too large or too close together, to compute with.
     pub fn fit(trials: &Trials, prior: f64) -> Result<Self> {
         open_fraction("the prior of bona fide", prior)?;
         finite(trials)?;
@@ -50,10 +50,11 @@ impl LogisticCalibration {
         let regression = Regression::new(trials, prior)?;
         let [slope, intercept] = regression.minimise()?;
         let scale = slope / regression.deviation;
-        Ok(Self {
-            scale,
-            offset: intercept - scale * regression.mean,
-        })
+        let offset = intercept - scale * regression.mean;
+        if scale.is_finite() && offset.is_finite() {
+            return Ok(Self { scale, offset });
+        }
+        Err(Error::Calibration { reason: EXTREME })
     }
 
     /// The log-likelihood ratio of a score, in nats.
@@ -62,6 +63,8 @@ impl LogisticCalibration {
         self.scale * score + self.offset
     }
 }
+
+const EXTREME: &str = "the scores are too large, or too close together, to compute with";
 
 /// The regression on scores of mean 0 and deviation 1, on which Newton's method is well conditioned.
 struct Regression<'a> {
@@ -191,9 +194,7 @@ fn moments(trials: &Trials) -> Result<(f64, f64)> {
     if mean.is_finite() && deviation.is_normal() {
         return Ok((mean, deviation));
     }
-    Err(Error::Calibration {
-        reason: "the scores are too large, or too close together, to compute with",
-    })
+    Err(Error::Calibration { reason: EXTREME })
 }
 
 /// Whether some threshold has no error, in either direction, if trials tied at it count as right.
