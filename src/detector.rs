@@ -91,7 +91,7 @@ impl Detector {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyAudio`], [`Error::AudioTooShort`], [`Error::NotFinite`] and [`Error::NotNormalised`] for samples
+    /// [`Error::EmptyAudio`], [`Error::AudioTooShort`], [`Error::NotFinite`] and [`Error::Amplitude`] for samples
     /// that can't be scored; [`Error::Runtime`] if the runtime fails.
     pub fn score(&self, samples: &[f32]) -> Result<Score> {
         check(samples)?;
@@ -195,7 +195,7 @@ fn check(samples: &[f32]) -> Result<()> {
     let within = |value: &f32| value.abs() <= MAX_AMPLITUDE;
     match samples.iter().enumerate().find(|(_, value)| !within(value)) {
         None => Ok(()),
-        Some((index, &value)) if value.is_finite() => Err(Error::NotNormalised { index, value }),
+        Some((index, &value)) if value.is_finite() => Err(Error::Amplitude { index, value }),
         Some((index, &value)) => Err(Error::NotFinite { index, value }),
     }
 }

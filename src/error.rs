@@ -152,7 +152,7 @@ pub enum Error {
         "sample {index} is {value}; samples are expected in [-1, 1]: divide integer samples by their full scale, \
          32768 for 16 bits"
     )]
-    NotNormalised {
+    Amplitude {
         /// Where the sample is in the clip.
         index: usize,
         /// The sample.

@@ -155,7 +155,7 @@ fn audio_that_cannot_be_scored_is_a_typed_error() {
         ));
         assert!(matches!(
             score(&with(-12_345.0)),
-            Error::NotNormalised {
+            Error::Amplitude {
                 index: 700,
                 value: -12_345.0
             }

@@ -292,7 +292,7 @@ fn names_the_sample_no_filter_can_take() {
     for value in [f32::MAX, f32::MIN] {
         samples[20] = value;
         let error = resample(&samples, 48_000, 16_000).unwrap_err();
-        assert!(matches!(error, Error::NotNormalised { index: 20, .. }), "{error}");
+        assert!(matches!(error, Error::Amplitude { index: 20, .. }), "{error}");
     }
     samples.fill(1e30);
     assert!(

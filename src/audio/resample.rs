@@ -44,7 +44,7 @@ const LOUDEST: f32 = 1e30;
 ///
 /// # Errors
 ///
-/// [`Error::NotFinite`] or [`Error::NotNormalised`] if a sample is NaN, infinite, or near the largest number there is;
+/// [`Error::NotFinite`] or [`Error::Amplitude`] if a sample is NaN, infinite, or near the largest number there is;
 /// [`Error::SampleRate`] if a rate is outside [`Audio::MIN_SAMPLE_RATE`](super::Audio::MIN_SAMPLE_RATE) to
 /// [`Audio::MAX_SAMPLE_RATE`](super::Audio::MAX_SAMPLE_RATE);
 /// [`Error::AudioTooLong`] if the result would exceed [`Audio::MAX_SAMPLES`](super::Audio::MAX_SAMPLES).
@@ -85,7 +85,7 @@ fn check_values(samples: &[f32]) -> Result<()> {
         .find(|(_, value)| value.is_nan() || value.abs() > LOUDEST)
     {
         None => Ok(()),
-        Some((index, &value)) if value.is_finite() => Err(Error::NotNormalised { index, value }),
+        Some((index, &value)) if value.is_finite() => Err(Error::Amplitude { index, value }),
         Some((index, &value)) => Err(Error::NotFinite { index, value }),
     }
 }

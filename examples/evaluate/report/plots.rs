@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bonafide::metrics::OperatingPoint;
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{KeyPointWeight, NoDefaultFormatting, ValueFormatter};
+use plotters::coord::ranged1d::{KeyPointHint, KeyPointWeight, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
 
 use super::geometry::{self, Histogram, Point, deviate};
@@ -13,6 +13,9 @@ use super::html::Escaped;
 
 /// plotters rounds to whole pixels, so it draws this many times larger than the plot is shown.
 const SCALE: u32 = 4;
+
+/// A plot's width and height, in pixels as shown: that of a phone, so that its text stays legible there.
+const SIZE: (u32, u32) = (360, 350);
 
 /// The least distance of two points of a curve, in pixels as shown: one as drawn.
 const STEP: f64 = 1.0 / SCALE as f64;
@@ -80,7 +83,7 @@ pub(super) fn det(
         let deviate = deviate(rate);
         axis.contains(&deviate).then_some((deviate, deviate))
     };
-    svg(caption, (440, 430), |canvas| {
+    svg(caption, SIZE, |canvas| {
         let mut chart = builder(canvas).build_cartesian_2d(ticks.clone(), ticks)?;
         chart
             .configure_mesh()
@@ -106,7 +109,7 @@ pub(super) fn roc(caption: &Caption<'_>, curve: &[OperatingPoint], published: Op
     let eer = geometry::equal_error_index(curve);
     let mark = line.get(eer).copied();
     let line = geometry::thin(&line, STEP / SIDE, eer);
-    svg(caption, (440, 430), |canvas| {
+    svg(caption, SIZE, |canvas| {
         let mut chart = builder(canvas).build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
         chart
             .configure_mesh()
@@ -136,7 +139,7 @@ pub(super) fn histogram(caption: &Caption<'_>, curve: &[OperatingPoint], thresho
     let bonafide = histogram.outline(&histogram.bonafide);
     let spoof = histogram.outline(&histogram.spoof);
     let tallest = bonafide.iter().chain(&spoof).map(|bar| bar.1).fold(0.0, f64::max) * 1.05;
-    svg(caption, (440, 320), |canvas| {
+    svg(caption, SIZE, |canvas| {
         let mut chart = builder(canvas).build_cartesian_2d(histogram.scores.clone(), 0.0..tallest)?;
         chart
             .configure_mesh()
@@ -164,13 +167,13 @@ pub(super) fn histogram(caption: &Caption<'_>, curve: &[OperatingPoint], thresho
 }
 
 /// About how wide and high the plane of a square plot is shown.
-const SIDE: f64 = 360.0;
+const SIDE: f64 = 285.0;
 
 /// The rates that a DET plot names, from one end of its axes to the other: the region around the EER.
 fn det_ticks(eer: f64) -> &'static [f64] {
     match eer {
         ..0.002 => &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2],
-        ..0.25 => &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4],
+        ..0.25 => &[0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4],
         _ => &[0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999],
     }
 }
@@ -254,7 +257,7 @@ fn builder<'a, 'b>(canvas: &'a Canvas<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b
         .margin(6 * SCALE)
         .margin_right(14 * SCALE)
         .x_label_area_size(46 * SCALE)
-        .y_label_area_size(58 * SCALE);
+        .y_label_area_size(54 * SCALE);
     builder
 }
 

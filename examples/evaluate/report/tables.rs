@@ -11,9 +11,6 @@ use super::{Group, Report, Row};
 /// Rows of a column that a report shows. Columns such as the speaker can have thousands of values.
 pub(super) const MOST_ROWS: usize = 100;
 
-/// What is measured in the way of the published figures.
-const AS_PUBLISHED: &str = "EER, way of the published";
-
 pub(super) fn groups(out: &mut dyn Write, report: &Report<'_>, result: Option<&PublishedResult>) -> io::Result<()> {
     for group in report.groups {
         let column = Escaped(group.column);
@@ -61,7 +58,7 @@ fn group_table(group: &Group<'_>, rows: &[&Row<'_>], result: Option<&PublishedRe
         (true, column.as_str()),
         (true, "Measured EER"),
         (with_interval, "95\u{a0}% interval"),
-        (with_probability, AS_PUBLISHED),
+        (with_probability, "EER by P(spoof)"),
         (with_published, "Published EER, not measured here"),
         (true, "AUC"),
         (with_tdcf, "min t-DCF"),
@@ -105,7 +102,7 @@ pub(super) fn comparison(
         return Ok(());
     };
     let (figures, name) = match report.probability {
-        Some(figures) => (figures, "Measured, way of the published"),
+        Some(figures) => (figures, "Measured, by P(spoof)"),
         None => (report.llr, "Measured, by log-likelihood ratio"),
     };
     let or_none = |number: Option<usize>| number.map_or_else(|| NONE.to_owned(), count);
