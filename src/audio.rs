@@ -238,3 +238,15 @@ fn check_samples(samples: usize) -> Result<()> {
         })
     }
 }
+
+/// Checks that every sample is a number no further from zero than `limit`.
+pub(crate) fn check_amplitude(samples: &[f32], limit: f32) -> Result<()> {
+    // NaN is within no limit.
+    let within = |value: &f32| value.abs() <= limit;
+    let path = None;
+    match samples.iter().enumerate().find(|(_, value)| !within(value)) {
+        None => Ok(()),
+        Some((index, &value)) if value.is_finite() => Err(Error::Amplitude { path, index, value }),
+        Some((index, &value)) => Err(Error::NotFinite { path, index, value }),
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayView2;
 
+use crate::audio::check_amplitude;
 use crate::model::{Model, ModelSource, Normalization};
 use crate::runtime::{self, Engine, Settings};
 use crate::{
@@ -98,6 +99,7 @@ impl Detector {
         let mut windows = self.windowing.windows(samples);
         if windows.len() == 0 {
             return Err(Error::AudioTooShort {
+                path: None,
                 expected: self.windowing.length(),
                 found: samples.len(),
             });
@@ -188,16 +190,12 @@ fn check(samples: &[f32]) -> Result<()> {
     }
     if samples.len() < MIN_SAMPLES {
         return Err(Error::AudioTooShort {
+            path: None,
             expected: MIN_SAMPLES,
             found: samples.len(),
         });
     }
-    let within = |value: &f32| value.abs() <= MAX_AMPLITUDE;
-    match samples.iter().enumerate().find(|(_, value)| !within(value)) {
-        None => Ok(()),
-        Some((index, &value)) if value.is_finite() => Err(Error::Amplitude { index, value }),
-        Some((index, &value)) => Err(Error::NotFinite { index, value }),
-    }
+    check_amplitude(samples, MAX_AMPLITUDE)
 }
 
 /// `(x − mean) / √(variance + 1e-7)`, as Hugging Face's `Wav2Vec2FeatureExtractor` does.

@@ -130,8 +130,13 @@ pub enum Error {
     },
 
     /// The clip has fewer samples than a score could be based on.
-    #[error("the clip has {found} samples at 16 kHz; at least {expected} are needed: score longer clips")]
+    #[error(
+        "{} has {found} samples at 16 kHz; at least {expected} are needed: score longer clips",
+        Named(path.as_deref())
+    )]
     AudioTooShort {
+        /// The file, if the audio came from one.
+        path: Option<PathBuf>,
         /// The fewest samples accepted.
         expected: usize,
         /// Samples in the clip.
@@ -139,8 +144,13 @@ pub enum Error {
     },
 
     /// A sample is NaN or infinite.
-    #[error("sample {index} is {value}; every sample must be a finite number: check what produced the audio")]
+    #[error(
+        "sample {index} of {} is {value}; every sample must be a finite number: check what produced the audio",
+        Named(path.as_deref())
+    )]
     NotFinite {
+        /// The file, if the audio came from one.
+        path: Option<PathBuf>,
         /// Where the sample is in the clip.
         index: usize,
         /// NaN or an infinity.
@@ -149,10 +159,13 @@ pub enum Error {
 
     /// A sample is so far beyond full scale that the samples can't be in [-1, 1].
     #[error(
-        "sample {index} is {value}; samples are expected in [-1, 1]: divide integer samples by their full scale, \
-         32768 for 16 bits"
+        "sample {index} of {} is {value}; samples are expected in [-1, 1]: divide integer samples by their full \
+         scale, 32768 for 16 bits",
+        Named(path.as_deref())
     )]
     Amplitude {
+        /// The file, if the audio came from one.
+        path: Option<PathBuf>,
         /// Where the sample is in the clip.
         index: usize,
         /// The sample.
@@ -328,6 +341,9 @@ impl Error {
             | Self::TruncatedAudio { path, .. }
             | Self::AudioTooLong { path, .. }
             | Self::EmptyAudio { path }
+            | Self::AudioTooShort { path, .. }
+            | Self::NotFinite { path, .. }
+            | Self::Amplitude { path, .. }
             | Self::SampleRate { path, .. }
             | Self::Channels { path, .. } => *path = Some(file.to_owned()),
             _ => {}

@@ -102,7 +102,8 @@ fn the_tail_can_be_cut_otherwise() {
         starts(Tail::Drop, 63_999),
         Err(Error::AudioTooShort {
             expected: 64_000,
-            found: 63_999
+            found: 63_999,
+            ..
         })
     ));
 }
@@ -141,7 +142,7 @@ fn audio_that_cannot_be_scored_is_a_typed_error() {
         assert!(matches!(score(&[]), Error::EmptyAudio { path: None }));
         assert!(matches!(
             score(&[0.1; MIN_SAMPLES - 1]),
-            Error::AudioTooShort { expected: MIN_SAMPLES, found } if found == MIN_SAMPLES - 1
+            Error::AudioTooShort { expected: MIN_SAMPLES, found, path: None } if found == MIN_SAMPLES - 1
         ));
         let with = |value: f32| {
             let mut samples = vec![0.1; 1000];
@@ -157,11 +158,34 @@ fn audio_that_cannot_be_scored_is_a_typed_error() {
             score(&with(-12_345.0)),
             Error::Amplitude {
                 index: 700,
-                value: -12_345.0
+                value: -12_345.0,
+                ..
             }
         ));
         assert!(detector.score(&[0.1; MIN_SAMPLES]).is_ok());
     }
+}
+
+#[test]
+fn errors_about_a_files_samples_name_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short.wav");
+    let bytes = std::fs::read(fixture("speech.wav")).unwrap();
+    // 182 frames, and a header that says so.
+    let mut short = bytes[..44 + 2 * 182].to_vec();
+    short[40..44].copy_from_slice(&364_u32.to_le_bytes());
+    std::fs::write(&path, short).unwrap();
+    let error = Model::tiny()
+        .detector(Runtime::Auto)
+        .build()
+        .unwrap()
+        .score_file(&path)
+        .unwrap_err();
+    assert!(
+        matches!(&error, Error::AudioTooShort { path: Some(p), found: 182, .. } if *p == path),
+        "{error}"
+    );
+    assert!(error.to_string().contains("short.wav"), "{error}");
 }
 
 #[test]

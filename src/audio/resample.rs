@@ -28,7 +28,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-use super::{check_rate, check_samples};
+use super::{check_amplitude, check_rate, check_samples};
 use crate::{Error, Result};
 
 /// Samples of the lower rate in one block of the transform: the longer, the steeper the filter.
@@ -54,7 +54,7 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     if from == to || samples.is_empty() {
         return Ok(samples.to_vec());
     }
-    check_values(samples)?;
+    check_amplitude(samples, LOUDEST)?;
     let exact_len = (samples.len() as u128 * u128::from(to)).div_ceil(u128::from(from));
     let len = usize::try_from(exact_len).unwrap_or(usize::MAX);
     check_samples(len)?;
@@ -76,18 +76,6 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
     // `rubato` finds the length in floating point, which may round up to one sample more.
     output.truncate(len);
     Ok(output)
-}
-
-fn check_values(samples: &[f32]) -> Result<()> {
-    match samples
-        .iter()
-        .enumerate()
-        .find(|(_, value)| value.is_nan() || value.abs() > LOUDEST)
-    {
-        None => Ok(()),
-        Some((index, &value)) if value.is_finite() => Err(Error::Amplitude { index, value }),
-        Some((index, &value)) => Err(Error::NotFinite { index, value }),
-    }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

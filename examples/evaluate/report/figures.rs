@@ -15,7 +15,7 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, result: Option<&Pu
         let text = format!("equal error rate, published, not measured here: {}", percent(published));
         marks.push(key("triangle", &text));
     }
-    marks.push(key("dotted", "equal error rates"));
+    marks.push(key("dotted", "where both rates of errors are equal"));
 
     writeln!(out, "<section>\n<h2>Curves</h2>\n<div class=\"figures\">")?;
     let curve = trials.det_curve();
@@ -33,8 +33,8 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, result: Option<&Pu
         published,
     )?;
     let mut det_keys = marks.clone();
-    if eer == 0.0 {
-        det_keys.push("<li>Without errors there is no curve: it is beyond the lower left corner.</li>".to_owned());
+    if !plots::det_shows(eer) {
+        det_keys.push("<li>The equal error rate is too near to 0 or 1 for these axes.</li>".to_owned());
     }
     figure(
         out,
@@ -89,7 +89,10 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, result: Option<&Pu
         &[
             key("bonafide", "real (bona fide)"),
             key("spoof", "synthetic (spoofed)"),
-            key("dotted", &format!("threshold of the equal error rate: {}", decimal(threshold))),
+            key(
+                "dotted",
+                &format!("threshold of the equal error rate: {}", decimal(threshold)),
+            ),
         ],
     )?;
     writeln!(out, "</div>\n</section>")

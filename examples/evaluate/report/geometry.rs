@@ -18,7 +18,10 @@ pub(super) fn deviate(rate: f64) -> f64 {
 /// The operating point that is nearest to equal error rates.
 pub(super) fn equal_error_index(curve: &[OperatingPoint]) -> usize {
     let distance = |point: &OperatingPoint| (point.miss - point.false_alarm).abs();
-    let nearest = curve.iter().enumerate().min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b)));
+    let nearest = curve
+        .iter()
+        .enumerate()
+        .min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b)));
     nearest.map_or(0, |(index, _)| index)
 }
 

@@ -92,7 +92,10 @@ impl fmt::Display for Table {
     /// A table wider than the screen scrolls by itself; the region takes the focus so that keys can scroll it too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let caption = Escaped(&self.caption);
-        write!(f, "<div class=\"table\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\">")?;
+        write!(
+            f,
+            "<div class=\"table\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\">"
+        )?;
         write!(f, "<table>\n<caption>{caption}</caption>\n<thead><tr>")?;
         for column in &self.columns {
             write!(f, "<th scope=\"col\">{column}</th>")?;

@@ -64,6 +64,11 @@ pub(super) struct Caption<'a> {
     pub(super) description: &'a str,
 }
 
+/// Whether an equal error rate is within the axes of its DET plot.
+pub(super) fn det_shows(eer: f64) -> bool {
+    DetAxis::around(eer).range().contains(&deviate(eer))
+}
+
 /// Detection error trade-off.
 pub(super) fn det(
     caption: &Caption<'_>,
@@ -90,11 +95,15 @@ pub(super) fn det(
             .x_desc("False alarms: spoofed speech accepted (%)")
             .y_desc("Misses: real speech rejected (%)")
             .label_style(text())
+            .set_all_tick_mark_size(4 * SCALE)
             .axis_desc_style(text())
             .axis_style(Ink::Text.line(1))
             .bold_line_style(Ink::Grid.line(1))
             .draw()?;
-        chart.draw_series([path(vec![(axis.start, axis.start), (axis.end, axis.end)], Ink::Guide.line(1))])?;
+        chart.draw_series([path(
+            vec![(axis.start, axis.start), (axis.end, axis.end)],
+            Ink::Guide.line(1),
+        )])?;
         let parts = geometry::clip(&line, &axis);
         chart.draw_series(parts.into_iter().map(|part| path(part, Ink::Curve.line(2))))?;
         chart.draw_series(published.and_then(at).map(published_mark))?;
@@ -105,7 +114,10 @@ pub(super) fn det(
 
 /// Receiver operating characteristic.
 pub(super) fn roc(caption: &Caption<'_>, curve: &[OperatingPoint], published: Option<f64>) -> io::Result<String> {
-    let line: Vec<Point> = curve.iter().map(|point| (point.false_alarm, 1.0 - point.miss)).collect();
+    let line: Vec<Point> = curve
+        .iter()
+        .map(|point| (point.false_alarm, 1.0 - point.miss))
+        .collect();
     let eer = geometry::equal_error_index(curve);
     let mark = line.get(eer).copied();
     let line = geometry::thin(&line, STEP / SIDE, eer);
@@ -120,6 +132,7 @@ pub(super) fn roc(caption: &Caption<'_>, curve: &[OperatingPoint], published: Op
             .x_label_formatter(&|x| percent(*x))
             .y_label_formatter(&|y| percent(*y))
             .label_style(text())
+            .set_all_tick_mark_size(4 * SCALE)
             .axis_desc_style(text())
             .axis_style(Ink::Text.line(1))
             .bold_line_style(Ink::Grid.line(1))
@@ -150,6 +163,7 @@ pub(super) fn histogram(caption: &Caption<'_>, curve: &[OperatingPoint], thresho
             .x_label_formatter(&|x| number(*x))
             .y_label_formatter(&|y| percent(*y))
             .label_style(text())
+            .set_all_tick_mark_size(4 * SCALE)
             .axis_desc_style(text())
             .axis_style(Ink::Text.line(1))
             .bold_line_style(Ink::Grid.line(1))
@@ -172,7 +186,7 @@ const SIDE: f64 = 285.0;
 /// The rates that a DET plot names, from one end of its axes to the other: the region around the EER.
 fn det_ticks(eer: f64) -> &'static [f64] {
     match eer {
-        ..0.002 => &[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2],
+        ..0.002 => &[0.0001, 0.0005, 0.002, 0.01, 0.03, 0.1, 0.2],
         ..0.25 => &[0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4],
         _ => &[0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999],
     }
@@ -236,7 +250,9 @@ fn number(value: f64) -> String {
 
 fn text() -> TextStyle<'static> {
     // plotters divides sizes by 1.24.
-    ("sans-serif", 16.0 * f64::from(SCALE)).into_font().color(&Ink::Text.color())
+    ("sans-serif", 16.0 * f64::from(SCALE))
+        .into_font()
+        .color(&Ink::Text.color())
 }
 
 fn path(points: Vec<Point>, style: ShapeStyle) -> PathElement<Point> {
@@ -270,7 +286,9 @@ fn svg(
     let mut drawing = String::new();
     {
         let canvas = SVGBackend::with_string(&mut drawing, (width * SCALE, height * SCALE)).into_drawing_area();
-        draw(&canvas).and_then(|()| canvas.present()).map_err(io::Error::other)?;
+        draw(&canvas)
+            .and_then(|()| canvas.present())
+            .map_err(io::Error::other)?;
     }
     for (ink, name) in Ink::ALL {
         let code = format!("#{:06X}", ink as u8);

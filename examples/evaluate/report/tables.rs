@@ -20,11 +20,17 @@ pub(super) fn groups(out: &mut dyn Write, report: &Report<'_>, result: Option<&P
         } else {
             "Recordings of each value, of both classes."
         };
-        writeln!(out, "<p>{classes} EER is the equal error rate; the bars compare it.</p>")?;
+        writeln!(
+            out,
+            "<p>{classes} EER is the equal error rate; the bars compare it.</p>"
+        )?;
         let rows = worst(&group.rows);
         if rows.len() < group.rows.len() {
             let (shown, all) = (count(rows.len()), count(group.rows.len()));
-            writeln!(out, "<p>The {shown} values with the highest EER of {all}; metrics.json has all.</p>")?;
+            writeln!(
+                out,
+                "<p>The {shown} values with the highest EER of {all}; metrics.json has all.</p>"
+            )?;
         }
         writeln!(out, "{}</section>", group_table(group, &rows, result))?;
     }
@@ -46,11 +52,18 @@ fn worst<'a>(rows: &'a [Row<'a>]) -> Vec<&'a Row<'a>> {
 fn group_table(group: &Group<'_>, rows: &[&Row<'_>], result: Option<&PublishedResult>) -> Table {
     let published = |row: &Row<'_>| result.and_then(|result| result.group_eer(group.column, row.value));
     // A column that would be empty throughout is left out.
-    let with_interval = rows.iter().any(|row| row.llr.is_some_and(|figures| figures.eer_ci95.is_some()));
-    let with_tdcf = rows.iter().any(|row| row.llr.is_some_and(|figures| figures.min_tdcf_2019.is_some()));
+    let with_interval = rows
+        .iter()
+        .any(|row| row.llr.is_some_and(|figures| figures.eer_ci95.is_some()));
+    let with_tdcf = rows
+        .iter()
+        .any(|row| row.llr.is_some_and(|figures| figures.min_tdcf_2019.is_some()));
     let with_probability = rows.iter().any(|row| row.probability.is_some());
     let with_published = rows.iter().any(|row| published(row).is_some());
-    let highest = rows.iter().filter_map(|row| row.llr).map(|figures| figures.eer_asvspoof);
+    let highest = rows
+        .iter()
+        .filter_map(|row| row.llr)
+        .map(|figures| figures.eer_asvspoof);
     let highest = highest.fold(f64::MIN_POSITIVE, f64::max);
 
     let column = Escaped(group.column).to_string();
@@ -71,11 +84,20 @@ fn group_table(group: &Group<'_>, rows: &[&Row<'_>], result: Option<&PublishedRe
         let or_none = |text: Option<String>| text.unwrap_or_else(|| NONE.to_owned());
         let cells = [
             (true, or_none(row.llr.map(|figures| bar(figures.eer_asvspoof, highest)))),
-            (with_interval, or_none(row.llr.and_then(|figures| figures.eer_ci95).map(interval))),
-            (with_probability, or_none(row.probability.map(|figures| percent(figures.eer_sklearn)))),
+            (
+                with_interval,
+                or_none(row.llr.and_then(|figures| figures.eer_ci95).map(interval)),
+            ),
+            (
+                with_probability,
+                or_none(row.probability.map(|figures| percent(figures.eer_sklearn))),
+            ),
             (with_published, or_none(published(row).map(percent))),
             (true, or_none(row.llr.map(|figures| decimal(figures.auc)))),
-            (with_tdcf, or_none(row.llr.and_then(|figures| figures.min_tdcf_2019).map(decimal))),
+            (
+                with_tdcf,
+                or_none(row.llr.and_then(|figures| figures.min_tdcf_2019).map(decimal)),
+            ),
             (true, count(row.bonafide)),
             (true, count(row.spoof)),
         ];
@@ -88,7 +110,10 @@ fn group_table(group: &Group<'_>, rows: &[&Row<'_>], result: Option<&PublishedRe
 /// A rate with a bar as long as its share of the highest.
 fn bar(rate: f64, highest: f64) -> String {
     let share = (100.0 * rate / highest).clamp(0.0, 100.0);
-    format!("{}<span class=\"bar\" style=\"width:{share:.0}%\"></span>", percent(rate))
+    format!(
+        "{}<span class=\"bar\" style=\"width:{share:.0}%\"></span>",
+        percent(rate)
+    )
 }
 
 /// The whole run beside the published one.
@@ -106,15 +131,29 @@ pub(super) fn comparison(
         None => (report.llr, "Measured, by log-likelihood ratio"),
     };
     let or_none = |number: Option<usize>| number.map_or_else(|| NONE.to_owned(), count);
-    let trials = result.bonafide.zip(result.spoof).map(|(bonafide, spoof)| bonafide + spoof);
-    let mut table = Table::new("This run beside the published one", ["Figure", name, "Published, not measured here"]);
+    let trials = result
+        .bonafide
+        .zip(result.spoof)
+        .map(|(bonafide, spoof)| bonafide + spoof);
+    let mut table = Table::new(
+        "This run beside the published one",
+        ["Figure", name, "Published, not measured here"],
+    );
     let mut row = |name: &str, measured: String, published: String| table.row(name, [measured, published]);
-    row("Equal error rate (scikit-learn’s)", percent(figures.eer_sklearn), percent(result.eer));
+    row(
+        "Equal error rate (scikit-learn’s)",
+        percent(figures.eer_sklearn),
+        percent(result.eer),
+    );
     row("Area under the ROC curve", decimal(figures.auc), decimal(result.auc));
     row("Recordings", count(figures.trials), or_none(trials));
     row("Real", count(figures.bonafide), or_none(result.bonafide));
     row("Synthetic", count(figures.spoof), or_none(result.spoof));
-    row("Windows, as the original counts them", or_none(report.evaluation_windows), or_none(result.windows));
+    row(
+        "Windows, as the original counts them",
+        or_none(report.evaluation_windows),
+        or_none(result.windows),
+    );
     for (system, eer) in &result.baselines {
         row(&format!("EER of {}", Escaped(system)), NONE.to_owned(), percent(*eer));
     }
@@ -147,7 +186,7 @@ const METRICS: [Metric; 11] = [
     },
     Metric {
         name: "EER, scikit-learn",
-        meaning: "Equal error rate from roc_curve, equal scores taken together, as in most papers’ code.",
+        meaning: "Equal error rate from roc_curve, equal scores taken together: what much published code reports.",
         of_llrs: false,
         text: |figures| Some(percent(figures.eer_sklearn)),
     },

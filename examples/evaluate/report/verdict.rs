@@ -18,13 +18,23 @@ pub(super) fn write(
         let method = Escaped(report.interval_method);
         format!("95\u{a0}% interval {}, {method}", interval(ci))
     });
-    tile(out, "Equal error rate", &percent(figures.eer_asvspoof), below.as_deref())?;
+    tile(
+        out,
+        "Equal error rate",
+        &percent(figures.eer_asvspoof),
+        below.as_deref(),
+    )?;
     if let Some(result) = result {
         let model = format!("of {}; not measured here", Escaped(&published.model));
         tile(out, "Published equal error rate", &percent(result.eer), Some(&model))?;
     }
     let auc = decimal(figures.auc);
-    tile(out, "Area under the ROC curve", &auc, Some("1 is perfect, 0.5 is a coin toss"))?;
+    tile(
+        out,
+        "Area under the ROC curve",
+        &auc,
+        Some("1 is perfect, 0.5 is a coin toss"),
+    )?;
     let classes = format!("{} real, {} synthetic", count(figures.bonafide), count(figures.spoof));
     tile(out, "Recordings", &count(figures.trials), Some(&classes))?;
     writeln!(out, "</dl>\n<p>{}</p>", plain_words(figures.eer_asvspoof))?;
@@ -46,15 +56,16 @@ fn tile(out: &mut dyn Write, name: &str, figure: &str, below: Option<&str>) -> i
 fn plain_words(eer: f64) -> String {
     const BALANCE: &str = "At the threshold where both mistakes are equally frequent";
     if eer >= 0.45 {
+        let verdict = if eer <= 0.55 { "no better" } else { "worse" };
         return format!(
-            "{BALANCE}, {} of the recordings of either kind are taken for the other: no better than a coin toss. If that \
+            "{BALANCE}, {} of the recordings of either kind are taken for the other: {verdict} than a coin toss. If that \
              is a surprise, check that a higher score means more likely real, and that the labels are right.",
             percent(eer)
         );
     }
     if eer == 0.0 {
-        return "Some threshold tells all real recordings from all synthetic ones. That holds for these recordings: \
-                with more, there would be mistakes."
+        return "Some threshold tells all real recordings from all synthetic ones. With more recordings there would be \
+                mistakes; how many, neither the rate nor its interval can tell."
             .to_owned();
     }
     let one_in = (1.0 / eer).round() as usize;
@@ -70,8 +81,8 @@ fn other_trials(report: &Report<'_>, result: &PublishedResult) -> Option<String>
     let same = (report.llr.bonafide, report.llr.spoof) == (bonafide, spoof);
     (!same).then(|| {
         format!(
-            "The published figures are of {} real and {} synthetic recordings, and this run's are of {} and {}: not \
-             quite the same test.",
+            "The published figures are of {} real and {} synthetic recordings, and this run’s are of {} and {}: \
+             compare them with care.",
             count(bonafide),
             count(spoof),
             count(report.llr.bonafide),
