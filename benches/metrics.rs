@@ -33,9 +33,15 @@ fn metrics(c: &mut Criterion) {
     group.bench_function("min DCF", |b| b.iter(|| black_box(&trials).min_dcf(&cost)));
     group.bench_function("Cllr", |b| b.iter(|| black_box(&trials).cllr()));
     group.bench_function("min Cllr", |b| b.iter(|| black_box(&trials).min_cllr()));
-    group.bench_function("logistic calibration", |b| b.iter(|| LogisticCalibration::fit(black_box(&trials), 0.5)));
-    group.bench_function("PAV calibration", |b| b.iter(|| PavCalibration::fit(black_box(&trials))));
-    group.bench_function("all that a summary holds", |b| b.iter(|| Summary::new(black_box(&trials), None)));
+    group.bench_function("logistic calibration", |b| {
+        b.iter(|| LogisticCalibration::fit(black_box(&trials), 0.5))
+    });
+    group.bench_function("PAV calibration", |b| {
+        b.iter(|| PavCalibration::fit(black_box(&trials)))
+    });
+    group.bench_function("all that a summary holds", |b| {
+        b.iter(|| Summary::new(black_box(&trials), None))
+    });
     let ten = Bootstrap::new(10, 0.95, 0).expect("a valid level");
     group.bench_function("10 bootstrap resamples", |b| {
         b.iter(|| ten.interval(black_box(&trials), |trials| trials.eer_asvspoof().rate));

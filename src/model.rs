@@ -196,6 +196,10 @@ impl ModelSource {
 
 /// A model whose header has been read and fits.
 #[derive(Debug, Clone)]
+#[cfg_attr(
+    not(any(feature = "load-dynamic", feature = "download-binaries", feature = "rten")),
+    expect(dead_code, reason = "there is no runtime in this build to read it")
+)]
 pub(crate) struct Model {
     pub(crate) source: ModelSource,
     pub(crate) metadata: ModelMetadata,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bonafide::{Error, Runtime};
-use common::Model;
+use common::{Model, example, fixture};
 
 /// Compiles a shared library.
 fn library(folder: &Path, name: &str, source: &str) -> PathBuf {
@@ -114,9 +114,9 @@ fn a_library_in_the_environment_that_will_not_do_is_passed_over_visibly() {
     let old = pretender(folder.path(), "old", "1.16.3");
     let model = Model::tiny();
     // In a process of its own, as the environment is the process's.
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", "score", "--", "--model"])
-        .args([model.path(), common::fixture("speech.wav")])
+    let output = Command::new(example("score"))
+        .arg("--model")
+        .args([model.path(), fixture("speech.wav")])
         .env("ORT_DYLIB_PATH", &old)
         .output()
         .unwrap();

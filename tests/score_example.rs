@@ -3,34 +3,15 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::LazyLock;
 
 use bonafide::Runtime;
-use common::{Model, fixture, speech};
+use common::{Model, example, fixture, speech};
 use serde_json::Value;
 
-/// The example's program, built if this test is run without it.
-static SCORE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
-    let program = profile
-        .join("examples")
-        .join("score")
-        .with_extension(std::env::consts::EXE_EXTENSION);
-    if !program.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", "score"])
-            .status()
-            .unwrap();
-        assert!(built.success());
-    }
-    program
-});
-
 fn score(model: &Path, arguments: &[&str]) -> Output {
-    Command::new(&*SCORE)
+    Command::new(example("score"))
         .arg("--model")
         .arg(model)
         .args(arguments)
@@ -152,7 +133,7 @@ fn bad_usage_and_bad_models_have_exit_codes_of_their_own() {
     ] {
         assert_eq!(score(&model.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
-    let without_model = Command::new(&*SCORE).arg(speech_path()).output().unwrap();
+    let without_model = Command::new(example("score")).arg(speech_path()).output().unwrap();
     assert_eq!(without_model.status.code(), Some(2));
 
     let output = score(&fixture("speech.wav"), &[&speech_path()]);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use bonafide::{Audio, Detector, DetectorBuilder, Error, Runtime};
@@ -72,4 +73,22 @@ pub fn runtimes() -> Vec<Runtime> {
         runtimes
     });
     RUNTIMES.clone()
+}
+
+/// The program of an example. `cargo test` builds the examples; a single test that is run without them builds its own.
+pub fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let program = profile
+        .join("examples")
+        .join(name)
+        .with_extension(std::env::consts::EXE_EXTENSION);
+    if !program.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--example", name])
+            .status()
+            .unwrap();
+        assert!(built.success());
+    }
+    program
 }
