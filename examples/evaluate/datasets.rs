@@ -67,7 +67,8 @@ pub(crate) struct Trial {
 
 impl Dataset {
     pub(crate) fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
     /// Reads the lists below `root`. The list decides which clips there are, whatever else the folders hold.
@@ -103,7 +104,9 @@ impl Dataset {
 
 /// One of the partitions; the first by default.
 fn choose<'a>(partition: Option<&str>, partitions: &[&'a str]) -> Result<&'a str> {
-    let Some(asked) = partition else { return Ok(partitions[0]) };
+    let Some(asked) = partition else {
+        return Ok(partitions[0]);
+    };
     let found = partitions.iter().find(|partition| **partition == asked);
     found.copied().ok_or_else(|| {
         let expected = partitions.join(", ");
@@ -113,7 +116,10 @@ fn choose<'a>(partition: Option<&str>, partitions: &[&'a str]) -> Result<&'a str
 
 /// The first of `candidates` below `root` that exists.
 fn find(root: &Path, what: &str, candidates: &[String]) -> Result<PathBuf> {
-    let found = candidates.iter().map(|candidate| root.join(candidate)).find(|path| path.exists());
+    let found = candidates
+        .iter()
+        .map(|candidate| root.join(candidate))
+        .find(|path| path.exists());
     found.ok_or_else(|| {
         let tried: String = candidates.iter().map(|candidate| format!("\n  {candidate}")).collect();
         Failure::Failed(format!("found no {what} in {}; tried{tried}", root.display()))
@@ -125,7 +131,9 @@ fn audio(folders: &[PathBuf], name: &str) -> PathBuf {
     let mut paths = folders.iter().map(|folder| folder.join(name));
     match paths.len() {
         1 => paths.next(),
-        _ => paths.find(|path| path.is_file()).or_else(|| folders.first().map(|folder| folder.join(name))),
+        _ => paths
+            .find(|path| path.is_file())
+            .or_else(|| folders.first().map(|folder| folder.join(name))),
     }
     .unwrap_or_else(|| PathBuf::from(name))
 }
@@ -197,7 +205,13 @@ fn token(name: &str) -> String {
         return "-".to_owned();
     }
     name.chars()
-        .map(|c| if c.is_whitespace() { "%20".to_owned() } else { c.to_string() })
+        .map(|c| {
+            if c.is_whitespace() {
+                "%20".to_owned()
+            } else {
+                c.to_string()
+            }
+        })
         .collect()
 }
 

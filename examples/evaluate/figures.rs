@@ -74,7 +74,11 @@ impl Figures {
             bonafide,
             spoof,
             summary,
-            interval_method: if speaker.is_some() { "bootstrap by speaker" } else { "bootstrap by trial" },
+            interval_method: if speaker.is_some() {
+                "bootstrap by speaker"
+            } else {
+                "bootstrap by trial"
+            },
             groups,
         })
     }
@@ -120,7 +124,9 @@ fn is_known(speaker: &str) -> bool {
 fn interval(rows: &[&Row], trials: &Trials, speaker: Option<usize>) -> Result<(f64, f64)> {
     let bootstrap = Bootstrap::default();
     let eer = |trials: &Trials| trials.eer_asvspoof().rate;
-    let Some(column) = speaker else { return Ok(bootstrap.interval(trials, eer)) };
+    let Some(column) = speaker else {
+        return Ok(bootstrap.interval(trials, eer));
+    };
     // A trial of an unknown speaker is by a speaker of its own.
     let name = |row: &&Row| match row.values[column].as_str() {
         known if is_known(known) => (true, known.to_owned()),

@@ -18,7 +18,7 @@ mod tables;
 mod threads;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bonafide::metrics::AsvOperatingPoint;
@@ -97,20 +97,30 @@ fn print_figures(arguments: &ScoresArguments) -> Result<()> {
         table.negate();
     }
     let columns = groups::columns(&table, &arguments.by)?;
-    let asv = operating_point(arguments.asv.as_ref())?;
+    let asv = operating_point(arguments.asv.as_deref())?;
     let figures = Figures::of(&table, &columns, asv.as_ref())?;
     if figures.summary.is_none() {
-        let (found, lacking) = if figures.spoof == 0 { ("bonafide", "spoof") } else { ("spoof", "bonafide") };
+        let (found, lacking) = if figures.spoof == 0 {
+            ("bonafide", "spoof")
+        } else {
+            ("spoof", "bonafide")
+        };
         return Err(Failure::Failed(format!(
             "all {} trials are {found}; figures need at least one that is {lacking}",
             figures.bonafide + figures.spoof
         )));
     }
     let out = io::stdout().lock();
-    if arguments.json { json::print(out, &figures) } else { tables::print(out, &figures) }.map_err(Failure::Output)
+    if arguments.json {
+        json::print(out, &figures)
+    } else {
+        tables::print(out, &figures)
+    }
+    .map_err(Failure::Output)
 }
 
-fn operating_point(asv: Option<&PathBuf>) -> Result<Option<AsvOperatingPoint>> {
+/// What the speaker verification system of a score file gets wrong.
+fn operating_point(asv: Option<&Path>) -> Result<Option<AsvOperatingPoint>> {
     asv.map(|path| {
         let scores = scores::read_asv(path)?;
         scores

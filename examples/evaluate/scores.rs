@@ -101,11 +101,12 @@ pub(crate) fn read_all(paths: &[PathBuf]) -> Result<Table> {
 /// The trials of a file, and the line of each.
 fn read(path: &Path) -> Result<(Table, Vec<u64>)> {
     let text = fs::read_to_string(path).map_err(Failure::file("read", path))?;
+    let text = text.trim_start_matches('\u{feff}'); // the mark that spreadsheets begin a file with
     let first = text.lines().find(|line| !line.trim().is_empty());
     let first = first.ok_or_else(|| Failure::Failed(format!("{} holds no scores", path.display())))?;
     match delimiter(first) {
-        None => read_official(path, &text),
-        Some(delimiter) => read_delimited(path, &text, delimiter),
+        None => read_official(path, text),
+        Some(delimiter) => read_delimited(path, text, delimiter),
     }
 }
 
@@ -115,7 +116,9 @@ fn delimiter(first: &str) -> Option<u8> {
     if matches!(fields[..], [_, _, key, score] if label(key).is_ok() && number(score).is_ok()) {
         return None;
     }
-    [b'\t', b',', b';'].into_iter().find(|&delimiter| first.contains(char::from(delimiter)))
+    [b'\t', b',', b';']
+        .into_iter()
+        .find(|&delimiter| first.contains(char::from(delimiter)))
 }
 
 fn read_official(path: &Path, text: &str) -> Result<(Table, Vec<u64>)> {
@@ -128,7 +131,9 @@ fn read_official(path: &Path, text: &str) -> Result<(Table, Vec<u64>)> {
         if text.trim().is_empty() {
             continue;
         }
-        table.rows.push(official_row(text).map_err(|fault| Failure::at(path, line, fault))?);
+        table
+            .rows
+            .push(official_row(text).map_err(|fault| Failure::at(path, line, fault))?);
         lines.push(line);
     }
     Ok((table, lines))
@@ -138,7 +143,10 @@ fn read_official(path: &Path, text: &str) -> Result<(Table, Vec<u64>)> {
 pub(crate) fn official_row(line: &str) -> Result<Row, String> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [utterance, attack, key, score] = fields[..] else {
-        return Err(format!("expected 4 columns (utterance attack key score), found {}", fields.len()));
+        return Err(format!(
+            "expected 4 columns (utterance attack key score), found {}",
+            fields.len()
+        ));
     };
     Ok(Row {
         utterance: utterance.to_owned(),
@@ -156,14 +164,18 @@ fn read_delimited(path: &Path, text: &str, delimiter: u8) -> Result<(Table, Vec<
     let header = reader.headers().map_err(|error| csv_failure(path, &error))?;
     let header: Vec<String> = header.iter().map(str::to_lowercase).collect();
     let find = |names: &[&str]| {
-        let mut places = names.iter().filter_map(|name| header.iter().position(|column| column == name));
+        let mut places = names
+            .iter()
+            .filter_map(|name| header.iter().position(|column| column == name));
         places.next().ok_or_else(|| {
             let fault = format!("the header has no column {:?}; found {}", names[0], header.join(", "));
             Failure::at(path, 1, fault)
         })
     };
     let (utterance, key, score) = (find(&UTTERANCE)?, find(&KEY)?, find(&SCORE)?);
-    let others: Vec<usize> = (0..header.len()).filter(|i| ![utterance, key, score].contains(i)).collect();
+    let others: Vec<usize> = (0..header.len())
+        .filter(|i| ![utterance, key, score].contains(i))
+        .collect();
     let mut table = Table {
         columns: others.iter().map(|&i| header[i].clone()).collect(),
         rows: Vec::new(),
@@ -217,7 +229,11 @@ pub(crate) fn read_asv(path: &Path) -> Result<AsvScores> {
             "target" => &mut scores.target,
             "nontarget" => &mut scores.nontarget,
             "spoof" => &mut scores.spoof,
-            _ => return Err(fault(format!("the key is {key:?}; expected target, nontarget or spoof"))),
+            _ => {
+                return Err(fault(format!(
+                    "the key is {key:?}; expected target, nontarget or spoof"
+                )));
+            }
         };
         class.push(number(score).map_err(fault)?);
     }

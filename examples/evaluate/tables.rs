@@ -54,13 +54,33 @@ fn all(out: &mut impl Write, summary: &Summary, interval_method: &str) -> io::Re
 }
 
 fn table(out: &mut impl Write, group: &Group) -> io::Result<()> {
-    let header = ["bonafide", "spoof", "EER %", "95 % from", "to", "sklearn %", "AUC %", "t-DCF 19", "min DCF", "Cllr"];
+    let header = [
+        "bonafide",
+        "spoof",
+        "EER %",
+        "95 % from",
+        "to",
+        "sklearn %",
+        "AUC %",
+        "t-DCF 19",
+        "min DCF",
+        "Cllr",
+    ];
     let rows: Vec<(&str, [String; 10])> = group
         .values
         .iter()
-        .map(|value| (value.value.as_str(), cells(value.bonafide, value.spoof, value.summary.as_ref())))
+        .map(|value| {
+            (
+                value.value.as_str(),
+                cells(value.bonafide, value.spoof, value.summary.as_ref()),
+            )
+        })
         .collect();
-    let name = if group.spoof_only { format!("{} (spoof only)", group.column) } else { group.column.clone() };
+    let name = if group.spoof_only {
+        format!("{} (spoof only)", group.column)
+    } else {
+        group.column.clone()
+    };
     let names = rows.iter().map(|(name, _)| *name).chain([name.as_str()]);
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     let line = |name: &str, cells: &[String]| {
@@ -68,7 +88,8 @@ fn table(out: &mut impl Write, group: &Group) -> io::Result<()> {
         format!("{name:<width$}{cells}")
     };
     writeln!(out, "{}", line(&name, &header.map(str::to_owned)))?;
-    rows.iter().try_for_each(|(name, cells)| writeln!(out, "{}", line(name, cells)))
+    rows.iter()
+        .try_for_each(|(name, cells)| writeln!(out, "{}", line(name, cells)))
 }
 
 fn cells(bonafide: usize, spoof: usize, summary: Option<&Summary>) -> [String; 10] {

@@ -13,10 +13,15 @@ pub(crate) fn cores() -> usize {
 /// `work` on each item, in the items' order.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let mut results: Vec<(usize, R)> = Vec::with_capacity(items.len());
-    each(items, cores(), |index, item| (index, work(item)), |result| {
-        results.push(result);
-        true
-    });
+    each(
+        items,
+        cores(),
+        |index, item| (index, work(item)),
+        |result| {
+            results.push(result);
+            true
+        },
+    );
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -14,7 +14,10 @@ pub(super) fn read(root: &Path, partition: &str) -> Result<Corpus> {
     let list = format!("ASVspoof2019.LA.cm.{partition}.{kind}.txt");
     let candidates = ["ASVspoof2019_LA_cm_protocols/", "LA/ASVspoof2019_LA_cm_protocols/", ""];
     let list = find(root, "protocol", &candidates.map(|folder| format!("{folder}{list}")))?;
-    let folders = folders(root, &["", "LA/"].map(|folder| format!("{folder}ASVspoof2019_LA_{partition}/flac")));
+    let folders = folders(
+        root,
+        &["", "LA/"].map(|folder| format!("{folder}ASVspoof2019_LA_{partition}/flac")),
+    );
     let columns = ["speaker", "utterance", "-", "attack", "key"];
     let trials = protocol(&list, columns, |[speaker, utterance, _, attack, key]| {
         Ok(Some(Trial {

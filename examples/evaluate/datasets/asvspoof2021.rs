@@ -16,7 +16,16 @@ pub(super) const PARTITIONS: [&str; 4] = ["eval", "progress", "hidden", "all"];
 
 pub(super) fn read_la(root: &Path, partition: &str) -> Result<Corpus> {
     let folders = audio_folders(root, "LA");
-    let columns = ["speaker", "utterance", "codec", "channel", "attack", "key", "trim", "subset"];
+    let columns = [
+        "speaker",
+        "utterance",
+        "codec",
+        "channel",
+        "attack",
+        "key",
+        "trim",
+        "subset",
+    ];
     let trials = protocol(
         &metadata(root, "LA")?,
         columns,
@@ -40,25 +49,67 @@ pub(super) fn read_la(root: &Path, partition: &str) -> Result<Corpus> {
 pub(super) fn read_df(root: &Path, partition: &str) -> Result<Corpus> {
     let folders = audio_folders(root, "DF");
     let columns = [
-        "speaker", "utterance", "compression", "source", "attack", "key", "trim", "subset", "vocoder", "task", "team",
-        "gender-pair", "language",
+        "speaker",
+        "utterance",
+        "compression",
+        "source",
+        "attack",
+        "key",
+        "trim",
+        "subset",
+        "vocoder",
+        "task",
+        "team",
+        "gender-pair",
+        "language",
     ];
     let trials = protocol(&metadata(root, "DF")?, columns, |row| {
-        let [speaker, utterance, compression, source, attack, key, trim, subset, vocoder, task, team, gender, language] =
-            row;
+        let [
+            speaker,
+            utterance,
+            compression,
+            source,
+            attack,
+            key,
+            trim,
+            subset,
+            vocoder,
+            task,
+            team,
+            gender,
+            language,
+        ] = row;
         let label = label(key)?;
         Ok(is_in(partition, subset)?.then(|| Trial {
             path: audio(&folders, &format!("{utterance}.flac")),
             attack: official(label, attack),
             label,
             values: values(&[
-                speaker, attack, compression, source, vocoder, trim, task, team, gender, language,
+                speaker,
+                attack,
+                compression,
+                source,
+                vocoder,
+                trim,
+                task,
+                team,
+                gender,
+                language,
             ]),
             utterance: utterance.to_owned(),
         }))
     })?;
     let columns = [
-        "speaker", "attack", "compression", "source", "vocoder", "trim", "task", "team", "gender-pair", "language",
+        "speaker",
+        "attack",
+        "compression",
+        "source",
+        "vocoder",
+        "trim",
+        "task",
+        "team",
+        "gender-pair",
+        "language",
     ];
     Ok(Corpus {
         columns: names(&columns),
@@ -69,7 +120,11 @@ pub(super) fn read_df(root: &Path, partition: &str) -> Result<Corpus> {
 fn metadata(root: &Path, track: &str) -> Result<PathBuf> {
     let package = format!("{track}-keys-full/keys/{track}/CM/");
     let folders = ["", &package, &format!("keys/{track}/CM/"), "keys/CM/", "CM/"];
-    find(root, "keys", &folders.map(|folder| format!("{folder}trial_metadata.txt")))
+    find(
+        root,
+        "keys",
+        &folders.map(|folder| format!("{folder}trial_metadata.txt")),
+    )
 }
 
 fn audio_folders(root: &Path, track: &str) -> Vec<PathBuf> {

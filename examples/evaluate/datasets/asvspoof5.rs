@@ -17,10 +17,23 @@ pub(super) fn read(root: &Path, partition: &str) -> Result<Corpus> {
         "dev" => ("ASVspoof5.dev.track_1.tsv", "flac_D"),
         _ => ("ASVspoof5.eval.track_1.tsv", "flac_E_eval"),
     };
-    let list = find(root, "protocol", &["", "ASVspoof5_protocols/"].map(|folder| format!("{folder}{list}")))?;
+    let list = find(
+        root,
+        "protocol",
+        &["", "ASVspoof5_protocols/"].map(|folder| format!("{folder}{list}")),
+    )?;
     let folders = folders(root, &[folder.to_owned()]);
     let columns = [
-        "speaker", "utterance", "gender", "codec", "codec-quality", "codec-seed", "attack-tag", "attack", "key", "tmp",
+        "speaker",
+        "utterance",
+        "gender",
+        "codec",
+        "codec-quality",
+        "codec-seed",
+        "attack-tag",
+        "attack",
+        "key",
+        "tmp",
     ];
     let trials = protocol(
         &list,

@@ -9,7 +9,11 @@ use crate::failure::{Failure, Result};
 use crate::scores::{csv_failure, label};
 
 pub(super) fn read(root: &Path) -> Result<Corpus> {
-    let list = find(root, "list", &["", "release_in_the_wild/"].map(|folder| format!("{folder}meta.csv")))?;
+    let list = find(
+        root,
+        "list",
+        &["", "release_in_the_wild/"].map(|folder| format!("{folder}meta.csv")),
+    )?;
     let folder = list.parent().unwrap_or(root);
     let mut reader = csv::Reader::from_path(&list).map_err(|error| csv_failure(&list, &error))?;
     let header = reader.headers().map_err(|error| csv_failure(&list, &error))?;

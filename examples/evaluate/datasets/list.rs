@@ -32,7 +32,12 @@ pub(super) fn read(root: &Path, partition: Option<&str>) -> Result<Corpus> {
     };
     let (file, key) = (required("file")?, required("label")?);
     let attack = ATTACK.into_iter().find_map(find);
-    let others: Vec<usize> = (0..header.len()).filter(|column| ![file, key].contains(column)).collect();
+    // Spoofed and bona fide speech rarely share a source, and then figures by source are of one class: by attack, each
+    // source of spoofed speech is set against all bona fide speech.
+    let by_attack = attack.is_some() && attack == find("source");
+    let others: Vec<usize> = (0..header.len())
+        .filter(|column| ![file, key].contains(column))
+        .collect();
 
     let mut trials = Trials::new(&list);
     for record in reader.records() {
@@ -55,10 +60,18 @@ pub(super) fn read(root: &Path, partition: Option<&str>) -> Result<Corpus> {
         };
         trials.push(line, trial)?;
     }
-    Ok(Corpus {
+    let mut corpus = Corpus {
         columns: others.iter().map(|&column| header[column].clone()).collect(),
         trials: trials.trials,
-    })
+    };
+    if by_attack {
+        corpus.columns.push("attack".to_owned());
+        corpus
+            .trials
+            .iter_mut()
+            .for_each(|trial| trial.values.push(trial.attack.clone()));
+    }
+    Ok(corpus)
 }
 
 /// The root itself, or the list in it: the partition's, one of the usual name, or the only one.

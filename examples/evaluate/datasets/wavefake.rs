@@ -28,16 +28,28 @@ const BONAFIDE: usize = 1_500;
 const PER_VOCODER: usize = 1_000;
 
 pub(super) fn read(root: &Path, partition: &str) -> Result<Corpus> {
-    let generated = find(root, "synthetic speech", &["generated_audio", "WaveFake/generated_audio"].map(str::to_owned))?;
+    let generated = find(
+        root,
+        "synthetic speech",
+        &["generated_audio", "WaveFake/generated_audio"].map(str::to_owned),
+    )?;
     let candidates = ["LJSpeech-1.1/wavs", "LJSpeech/wavs", "wavs"];
     let ljspeech = wavs(&find(root, "LJSpeech", &candidates.map(str::to_owned))?)?;
     let mut trials = Vec::new();
     if partition == "original" {
-        trials.extend(evenly(ljspeech, BONAFIDE).into_iter().map(|path| bonafide("ljspeech", path)));
+        trials.extend(
+            evenly(ljspeech, BONAFIDE)
+                .into_iter()
+                .map(|path| bonafide("ljspeech", path)),
+        );
         for vocoder in VOCODERS {
             let folder = generated.join(vocoder);
             // A vocoder that isn't there would make the figures those of another data set.
-            let clips = if folder.is_dir() { wavs(&folder)? } else { vec![folder.join("*.wav")] };
+            let clips = if folder.is_dir() {
+                wavs(&folder)?
+            } else {
+                vec![folder.join("*.wav")]
+            };
             trials.extend(evenly(clips, PER_VOCODER).into_iter().map(|path| spoof(vocoder, path)));
         }
     } else {
@@ -71,7 +83,11 @@ fn bonafide(source: &str, path: PathBuf) -> Trial {
 
 fn spoof(vocoder: &str, path: PathBuf) -> Trial {
     // Vocoders are called after the corpus that they were given.
-    let source = if vocoder.starts_with("jsut") { "jsut" } else { "ljspeech" };
+    let source = if vocoder.starts_with("jsut") {
+        "jsut"
+    } else {
+        "ljspeech"
+    };
     Trial {
         utterance: token(&format!("{vocoder}/{}", name(&path))),
         path,
@@ -88,7 +104,9 @@ fn name(path: &Path) -> String {
 /// The WAV files of a folder, by name.
 fn wavs(folder: &Path) -> Result<Vec<PathBuf>> {
     let paths = entries(folder)?.into_iter();
-    Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "wav")).collect())
+    Ok(paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wav"))
+        .collect())
 }
 
 /// The folders in a folder, by name; none if it isn't there.
@@ -102,7 +120,10 @@ fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = Failure::file("read", folder);
     let entries = fs::read_dir(folder).map_err(&failed)?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(&failed)?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(&failed)?;
     paths.sort();
     Ok(paths)
 }

@@ -101,7 +101,8 @@ pub(super) fn write(out: &mut dyn Write, report: &Report<'_>, result: Option<&Pu
 fn figure(out: &mut dyn Write, title: &str, reading: &str, plot: &str, keys: &[String]) -> io::Result<()> {
     writeln!(
         out,
-        "<figure>\n<h3>{title}</h3>\n<p>{reading}</p>\n{plot}<figcaption><ul class=\"key\">{}</ul></figcaption>\n</figure>",
+        "<figure>\n<h3>{title}</h3>\n<p>{reading}</p>\n{plot}\
+         <figcaption><ul class=\"key\">{}</ul></figcaption>\n</figure>",
         keys.concat()
     )
 }

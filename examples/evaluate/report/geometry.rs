@@ -127,12 +127,24 @@ impl Histogram {
     }
 }
 
+/// The widest and the narrowest histogram, in nats from 0 and from end to end. plotters cannot find ticks for ranges
+/// that are at the limits of `f64`.
+const FARTHEST: f64 = 1e6;
+const NARROWEST: f64 = 0.01;
+
 /// Where nearly all scores of both classes are.
 fn spread(curve: &[OperatingPoint]) -> Range<f64> {
-    let scores = || curve.iter().filter(|point| point.threshold.is_finite());
-    let low = scores().find(|point| point.miss > TAIL || point.false_alarm < 1.0 - TAIL);
-    let high = scores().find(|point| point.miss >= 1.0 - TAIL && point.false_alarm <= TAIL);
-    let low = low.map_or(0.0, |point| point.threshold);
-    let high = high.or(scores().last()).map_or(0.0, |point| point.threshold);
-    if low < high { low..high } else { low - 1.0..low + 1.0 }
+    let mut scores = curve.iter().filter(|point| point.threshold.is_finite());
+    let last = scores.clone().next_back();
+    let low = scores
+        .clone()
+        .find(|point| point.miss > TAIL || point.false_alarm < 1.0 - TAIL);
+    let high = scores.find(|point| point.miss >= 1.0 - TAIL && point.false_alarm <= TAIL);
+    let shown = |point: Option<&OperatingPoint>| point.map_or(0.0, |point| point.threshold.clamp(-FARTHEST, FARTHEST));
+    let (low, high) = (shown(low), shown(high.or(last)));
+    if high - low >= NARROWEST {
+        low..high
+    } else {
+        low - 1.0..low + 1.0
+    }
 }

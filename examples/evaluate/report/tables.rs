@@ -217,8 +217,8 @@ const METRICS: [Metric; 11] = [
     },
     Metric {
         name: "min DCF",
-        meaning: "Detection cost at the best threshold, ASVspoof 5’s prior (5\u{a0}% spoofed) and costs; 1 is no better \
-                  than not listening.",
+        meaning: "Detection cost at the best threshold, ASVspoof 5’s prior (5\u{a0}% spoofed) and costs; 1 is no \
+                  better than not listening.",
         of_llrs: false,
         text: |figures| Some(decimal(figures.min_dcf)),
     },
@@ -282,7 +282,8 @@ const LIMITS: [&str; 5] = [
      that they have not met.",
     "The threshold of the EER was found on the recordings that it is judged on. To decide with, choose a threshold on \
      others.",
-    "The scores are log-likelihood ratios only up to calibration: compare act DCF with min DCF, and Cllr with min Cllr.",
+    "The scores are log-likelihood ratios only up to calibration: compare act DCF with min DCF, and Cllr with min \
+     Cllr.",
     "The interval covers the chance in which recordings were drawn, not other conditions.",
     "The length of silence at the beginning and end tells the classes of the ASVspoof sets apart to some extent. Run \
      with --trim-silence to see what is left without it.",

@@ -134,13 +134,15 @@ fn a_report_is_well_formed_and_needs_nothing_else() -> Checked {
 
 #[test]
 fn a_report_of_odd_scores_is_well_formed() -> Checked {
-    let odd: [(&[f64], &[f64]); 6] = [
+    let odd: [(&[f64], &[f64]); 8] = [
         (&[0.0], &[0.0]),
         (&[1.0], &[-1.0]),
         (&[-1.0], &[1.0]),
         (&[f64::INFINITY, 0.0], &[f64::NEG_INFINITY, 1.0]),
         (&[f64::INFINITY], &[f64::INFINITY]),
         (&[f64::MAX, 1.0], &[f64::MIN, 2.0]),
+        (&[1e300], &[1e300]),
+        (&[1e15, 1e-300], &[1e15 + 1.0, 0.0]),
     ];
     for (bonafide, spoof) in odd {
         let page = hostile_report(&Trials::new(bonafide, spoof)?, "wavefake", "", 1)?;

@@ -58,8 +58,8 @@ fn plain_words(eer: f64) -> String {
     if eer >= 0.45 {
         let verdict = if eer <= 0.55 { "no better" } else { "worse" };
         return format!(
-            "{BALANCE}, {} of the recordings of either kind are taken for the other: {verdict} than a coin toss. If that \
-             is a surprise, check that a higher score means more likely real, and that the labels are right.",
+            "{BALANCE}, {} of the recordings of either kind are taken for the other: {verdict} than a coin toss. If \
+             that is a surprise, check that a higher score means more likely real, and that the labels are right.",
             percent(eer)
         );
     }
@@ -70,7 +70,8 @@ fn plain_words(eer: f64) -> String {
     }
     let one_in = (1.0 / eer).round() as usize;
     format!(
-        "{BALANCE}, about 1 in {0} real recordings is called synthetic, and about 1 in {0} synthetic ones is called real.",
+        "{BALANCE}, about 1 in {0} real recordings is called synthetic, and about 1 in {0} synthetic ones is called \
+         real.",
         count(one_in)
     )
 }
