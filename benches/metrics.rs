@@ -34,13 +34,13 @@ fn metrics(c: &mut Criterion) {
     group.bench_function("Cllr", |b| b.iter(|| black_box(&trials).cllr()));
     group.bench_function("min Cllr", |b| b.iter(|| black_box(&trials).min_cllr()));
     group.bench_function("logistic calibration", |b| {
-        b.iter(|| LogisticCalibration::fit(black_box(&trials), 0.5))
+        b.iter(|| LogisticCalibration::fit(black_box(&trials), 0.5));
     });
     group.bench_function("PAV calibration", |b| {
-        b.iter(|| PavCalibration::fit(black_box(&trials)))
+        b.iter(|| PavCalibration::fit(black_box(&trials)));
     });
     group.bench_function("all that a summary holds", |b| {
-        b.iter(|| Summary::new(black_box(&trials), None))
+        b.iter(|| Summary::new(black_box(&trials), None));
     });
     let ten = Bootstrap::new(10, 0.95, 0).expect("a valid level");
     group.bench_function("10 bootstrap resamples", |b| {

@@ -7,30 +7,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use common::{Model, fixture, runtimes, speech};
+use common::{Model, example, fixture, runtimes, speech};
 use serde_json::Value;
 use tempfile::TempDir;
-
-/// The example's program, built if this test is run without it.
-static EVALUATE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
-    let program = profile
-        .join("examples")
-        .join("evaluate")
-        .with_extension(std::env::consts::EXE_EXTENSION);
-    if !program.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", "evaluate"])
-            .status()
-            .unwrap();
-        assert!(built.success());
-    }
-    program
-});
 
 /// The fields of a set of trials, as the issue lists them.
 const FIELDS: [&str; 15] = [
@@ -52,7 +33,7 @@ const FIELDS: [&str; 15] = [
 ];
 
 fn evaluate(arguments: &[&str]) -> Output {
-    Command::new(&*EVALUATE).args(arguments).output().unwrap()
+    Command::new(example("evaluate")).args(arguments).output().unwrap()
 }
 
 fn scores(arguments: &[&str]) -> Output {
@@ -457,7 +438,7 @@ impl Tree {
     }
 
     fn command(&self, dataset: &str, out: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&*EVALUATE);
+        let mut command = Command::new(example("evaluate"));
         command
             .args(["run", "--dataset", dataset, "--root"])
             .arg(self.folder.path())
@@ -927,7 +908,7 @@ fn the_official_lists_are_read_at_full_size() {
         ("eval", 71_237, 63_882),
     ] {
         let out = tree.path(partition);
-        let output = Command::new(&*EVALUATE)
+        let output = Command::new(example("evaluate"))
             .args([
                 "run",
                 "--dataset",
@@ -1099,6 +1080,10 @@ fn a_folder_is_not_taken_over_by_another_run() {
         "{}",
         stderr(&other)
     );
+    fs::remove_file(tree.path("out").join("run.json")).unwrap();
+    let unknown = tree.try_run("list", "out", &["--resume"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("unknown origin"), "{}", stderr(&unknown));
 }
 
 #[test]

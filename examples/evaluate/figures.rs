@@ -128,11 +128,13 @@ fn interval(rows: &[&Row], trials: &Trials, speaker: Option<usize>) -> Result<(f
         return Ok(bootstrap.interval(trials, eer));
     };
     // A trial of an unknown speaker is by a speaker of its own.
-    let name = |row: &&Row| match row.values[column].as_str() {
-        known if is_known(known) => (true, known.to_owned()),
-        _ => (false, row.utterance.clone()),
-    };
-    let of_speakers: Vec<_> = rows.iter().map(|row| (name(row), row.label, row.score)).collect();
+    let of_speakers = rows.iter().map(|&row| {
+        let speaker = row.values[column].as_str();
+        let known = is_known(speaker);
+        let name = if known { speaker } else { &row.utterance };
+        ((known, name), row.label, row.score)
+    });
+    let of_speakers: Vec<_> = of_speakers.collect();
     if of_speakers.windows(2).all(|pair| pair[0].0 == pair[1].0) {
         return Ok(bootstrap.interval(trials, eer)); // a single speaker can't be drawn from
     }

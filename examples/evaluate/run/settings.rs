@@ -84,6 +84,12 @@ impl Settings {
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(Failure::file("read", &path))?;
         if text.is_empty() {
+            if folder.join("scores.txt").exists() {
+                let folder = folder.display();
+                return Err(Failure::Usage(format!(
+                    "{folder} holds scores of unknown origin; use another --out"
+                )));
+            }
             let text = serde_json::to_string_pretty(self).map_err(|error| Failure::Failed(error.to_string()))?;
             file.write_all(text.as_bytes())
                 .and_then(|()| file.sync_all())
