@@ -180,7 +180,12 @@ fn drop_missing(corpus: &mut Corpus, arguments: &Arguments) -> Result<Vec<String
     corpus.trials.retain(|trial| {
         let keep = is_there.next().unwrap_or(false);
         if !keep {
-            missing.push(format!("{}\t{}", trial.utterance, trial.path.display()));
+            missing.push(format!(
+                "{}\t{}\t{}",
+                trial.utterance,
+                trial.label,
+                trial.path.display()
+            ));
         }
         keep
     });
