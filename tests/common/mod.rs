@@ -75,7 +75,8 @@ pub fn runtimes() -> Vec<Runtime> {
     RUNTIMES.clone()
 }
 
-/// The program of an example. `cargo test` builds the examples; a single test that is run without them builds its own.
+/// The program of an example. `cargo test` builds the examples anew; a single test that is run without them takes the one
+/// there is, or builds it.
 pub fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Clip {
     pub(super) llr: f32,
-    /// 1 − P(spoof).
-    pub(super) bonafide_probability: f32,
+    /// 1 − P(spoof), in `f64`: as `f32` it would tie the surest bona fide clips, which P(spoof) itself tells apart.
+    pub(super) bonafide_probability: f64,
     /// At least one.
     pub(super) windows: Vec<Window>,
 }
@@ -43,7 +43,7 @@ impl From<Score> for Clip {
         });
         Self {
             llr: score.llr,
-            bonafide_probability: score.bonafide_probability,
+            bonafide_probability: 1.0 - f64::from(score.spoof_probability),
             windows: windows.collect(),
         }
     }

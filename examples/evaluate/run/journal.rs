@@ -5,9 +5,11 @@
 //! when the run is resumed, and the trial is scored again. Nothing that is complete is ever scored twice.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use super::clip::{Clip, Window};
@@ -98,11 +100,11 @@ fn lines(trial: &Trial, clip: &Clip) -> [String; 3] {
         } = window;
         format!("{name},{index},{count},{start_seconds},{end_seconds},{spoof_probability},{llr}\n")
     });
-    let official = |score: f32| format!("{} {} {} {score}\n", trial.utterance, trial.attack, trial.label);
+    let official = |score: &dyn Display| format!("{} {} {} {score}\n", trial.utterance, trial.attack, trial.label);
     [
         windows.collect(),
-        official(clip.bonafide_probability),
-        official(clip.llr),
+        official(&clip.bonafide_probability),
+        official(&clip.llr),
     ]
 }
 
@@ -175,7 +177,7 @@ fn complete(path: &Path) -> Result<String> {
 }
 
 /// The scores by trial. Lines that are no trial's are dropped.
-fn read_scores(text: &str, places: &HashMap<&str, usize>, trials: &[Trial]) -> HashMap<usize, f32> {
+fn read_scores<T: FromStr>(text: &str, places: &HashMap<&str, usize>, trials: &[Trial]) -> HashMap<usize, T> {
     let score = |line: &str| {
         let row = official_row(line).ok()?;
         let place = *places.get(row.utterance.as_str())?;

@@ -93,8 +93,8 @@ pub(super) fn write(run: &Run<'_>) -> Result<()> {
     let out = &run.arguments.out;
     replace(&out.join("trials.csv"), trials_csv(run.corpus, &scored).as_bytes())?;
 
-    let by_llr = table(run.corpus, &scored, |clip| clip.llr)?;
-    let by_probability = table(run.corpus, &scored, |clip| clip.bonafide_probability)?;
+    let by_llr = table(run.corpus, &scored, |clip| clip.llr.to_string())?;
+    let by_probability = table(run.corpus, &scored, |clip| clip.bonafide_probability.to_string())?;
     let columns = groups::columns(&by_llr, &[])?;
     let llr = Figures::of(&by_llr, &columns, run.asv)?;
     let probability = Figures::of(&by_probability, &columns, run.asv)?;
@@ -143,9 +143,9 @@ pub(super) fn write(run: &Run<'_>) -> Result<()> {
 }
 
 /// The scored trials with one of their scores: the number that the score file has, so that it gives the same figures.
-fn table(corpus: &Corpus, scored: &[(&Trial, &Clip)], score: fn(&Clip) -> f32) -> Result<Table> {
+fn table(corpus: &Corpus, scored: &[(&Trial, &Clip)], score: fn(&Clip) -> String) -> Result<Table> {
     let rows = scored.iter().map(|(trial, clip)| {
-        let score = score(clip).to_string();
+        let score = score(clip);
         Ok(Row {
             utterance: trial.utterance.clone(),
             label: trial.label,
