@@ -370,6 +370,20 @@ fn damaged_models_never_panic() {
 }
 
 #[test]
+fn a_graph_that_makes_no_sense_is_an_error() {
+    let mut bytes = std::fs::read(Model::tiny().path()).unwrap();
+    // The first axis of the first transpose, 0, becomes 2, which is there twice then. rten itself panics on it.
+    let name = b"\x0a\x04perm\x40\x00";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    bytes[at + name.len() - 1] = 2;
+    for runtime in runtimes() {
+        let built = Detector::builder().model_bytes(bytes.clone()).runtime(runtime).build();
+        let error = built.and_then(|detector| detector.score(&speech())).unwrap_err();
+        assert!(matches!(error, Error::Runtime { .. }), "{runtime}: {error}");
+    }
+}
+
+#[test]
 fn metadata_is_obeyed_and_must_make_sense() {
     let bytes = std::fs::read(Model::tiny().path()).unwrap();
     let replaced = |from: &str, to: &str| {

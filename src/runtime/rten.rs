@@ -1,5 +1,7 @@
 //! rten: a runtime in pure Rust.
 
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ndarray::ArrayView2;
@@ -24,11 +26,10 @@ struct Rten {
 }
 
 pub(super) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
-    let loaded = match &model.source {
+    let graph = contained("load the model", || match &model.source {
         ModelSource::File(path) => rten::Model::load_file(path),
         ModelSource::Bytes(bytes) => rten::Model::load(bytes.to_vec()),
-    };
-    let graph = loaded.map_err(|error| failed("load the model", &error))?;
+    })?;
     let node = |name: &str| graph.node_id(name).map_err(|error| failed("load the model", &error));
 
     let (sessions, intra_threads) = (settings.sessions(), settings.intra_threads());
@@ -59,10 +60,10 @@ impl Engine for Rten {
         let input = NdTensorView::from_data([windows.nrows(), windows.ncols()], samples);
         let threads = self.threads.take();
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&threads)));
-        let mut outputs = self
-            .model
-            .run(vec![(self.input, input.into())], &[self.output], Some(options))
-            .map_err(|error| failed("run the model", &error))?;
+        let mut outputs = contained("run the model", || {
+            self.model
+                .run(vec![(self.input, input.into())], &[self.output], Some(options))
+        })?;
         let logits: rten_tensor::NdTensor<f32, 2> = outputs
             .pop()
             .ok_or_else(|| failed("run the model", &"it gave no output"))?
@@ -78,7 +79,19 @@ impl Engine for Rten {
     }
 }
 
-fn failed(action: &'static str, reason: &dyn std::fmt::Display) -> Error {
+/// Does `work`, and makes an error of its error or panic.
+///
+/// rten 0.27 panics on some damaged graphs: on the order of axes of a `Transpose` that is no permutation, for one. The
+/// model is only read by a run, so a panic leaves nothing half done. The panic hook has seen it all the same, and where
+/// panics abort, it aborts.
+fn contained<T, E: fmt::Display>(action: &'static str, work: impl FnOnce() -> Result<T, E>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| failed(action, &error)),
+        Err(_) => Err(failed(action, &"it panicked: the model is damaged; export it again")),
+    }
+}
+
+fn failed(action: &'static str, reason: &dyn fmt::Display) -> Error {
     Error::Runtime {
         runtime: "rten",
         action,
