@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Error, Label, Result, SAMPLE_RATE};
+use crate::{Error, Label, Result, SAMPLE_RATE, windows};
 use onnx::{Dimension, Header, ValueInfo};
 
 /// Longest window that a model may ask for, 10 minutes: above it a single run would take gigabytes.
@@ -60,11 +60,10 @@ pub enum Normalization {
 
 impl Default for ModelMetadata {
     fn default() -> Self {
-        let windowing = crate::Windowing::default();
         Self {
             architecture: None,
-            window_samples: NonZeroUsize::new(windowing.length()).unwrap_or(NonZeroUsize::MIN),
-            hop_samples: NonZeroUsize::new(windowing.hop()).unwrap_or(NonZeroUsize::MIN),
+            window_samples: windows::LENGTH,
+            hop_samples: windows::HOP,
             labels: [Label::Bonafide, Label::Spoof],
             normalization: Normalization::None,
             threshold: 0.5,

@@ -7,9 +7,9 @@ use std::num::NonZeroUsize;
 use crate::SAMPLE_RATE;
 
 /// The published model's window: 64,000 samples, 4 s.
-const LENGTH: NonZeroUsize = NonZeroUsize::new(64_000).expect("not zero");
+pub(crate) const LENGTH: NonZeroUsize = NonZeroUsize::new(64_000).expect("not zero");
 /// The published model's hop: half a window.
-const HOP: NonZeroUsize = NonZeroUsize::new(32_000).expect("not zero");
+pub(crate) const HOP: NonZeroUsize = NonZeroUsize::new(32_000).expect("not zero");
 
 /// How a clip is cut: the windows' length, their distance, and what happens at the end. Lengths are in samples.
 ///

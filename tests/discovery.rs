@@ -101,6 +101,7 @@ fn libraries_that_will_not_do_are_refused_with_a_reason() {
             (&pipe, "not a file"),
             (&folder.to_owned(), "not a file"),
             (&folder.join("missing.so"), "No such file"),
+            (&PathBuf::new(), "No such file"),
         ] {
             let found = refusal(&model, runtime, library);
             assert!(found.contains(reason), "{}: {found}", library.display());

@@ -145,25 +145,24 @@ pub fn export(
         window_samples: options.window_samples,
         batch,
     };
-    let mut model = Model {
-        graph: wav2vec2::build(&checkpoint, &shape)?,
-        metadata: Vec::new(),
-    };
+    let graph = wav2vec2::build(&checkpoint, &shape)?;
 
     let mut report = Progress {
         done: 0,
-        total: model.weight_bytes() + source::file_len(checkpoint_path)?,
+        total: graph.weight_bytes() + source::file_len(checkpoint_path)?,
     };
     let mut advance = |bytes: u64| {
         report.done += bytes;
         progress(report);
     };
     let source = Source::read(checkpoint_path, &mut advance)?;
-    model.metadata = metadata(&checkpoint, &source, options.window_samples);
+    let metadata = metadata(&checkpoint, &source, options.window_samples);
+    let model = Model {
+        graph,
+        metadata: &metadata,
+    };
     let bytes = model.write(out, options.external_data_above.min(EXTERNAL_DATA_ABOVE), &mut advance)?;
 
-    let metadata = std::mem::take(&mut model.metadata);
-    drop(model);
     Ok(Summary {
         parameters: checkpoint.tensors().map(|(_, tensor)| tensor.elements() as u64).sum(),
         frames: config.frames(options.window_samples),

@@ -103,7 +103,8 @@ fn process(explicit: Option<&Path>) -> Result<Process> {
 
 #[cfg(feature = "load-dynamic")]
 fn start(explicit: Option<&Path>) -> Result<Process> {
-    let explicit = explicit.map(std::path::absolute).transpose().unwrap_or(None);
+    // A path that can't be made absolute, such as an empty one, is tried as it is: it must not become a search.
+    let explicit = explicit.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     let library = super::discovery::find(explicit.as_deref()).map_err(|tried| Error::OnnxRuntimeNotFound { tried })?;
     let environment = ort::init_from(&library.path)
         .map_err(|error| failed("load its library", &error))?

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use bonafide::metrics::OperatingPoint;
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{KeyPointHint, KeyPointWeight, NoDefaultFormatting, ValueFormatter};
 use plotters::prelude::*;
@@ -90,15 +91,10 @@ pub(super) fn det(
     };
     svg(caption, SIZE, |canvas| {
         let mut chart = builder(canvas).build_cartesian_2d(ticks.clone(), ticks)?;
-        chart
-            .configure_mesh()
+        let mut mesh = chart.configure_mesh();
+        in_our_style(&mut mesh)
             .x_desc("False alarms: spoofed speech accepted (%)")
             .y_desc("Misses: real speech rejected (%)")
-            .label_style(text())
-            .set_all_tick_mark_size(4 * SCALE)
-            .axis_desc_style(text())
-            .axis_style(Ink::Text.line(1))
-            .bold_line_style(Ink::Grid.line(1))
             .draw()?;
         chart.draw_series([path(
             vec![(axis.start, axis.start), (axis.end, axis.end)],
@@ -123,19 +119,14 @@ pub(super) fn roc(caption: &Caption<'_>, curve: &[OperatingPoint], published: Op
     let line = geometry::thin(&line, STEP / SIDE, eer);
     svg(caption, SIZE, |canvas| {
         let mut chart = builder(canvas).build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-        chart
-            .configure_mesh()
+        let mut mesh = chart.configure_mesh();
+        in_our_style(&mut mesh)
             .x_desc("False alarms: spoofed speech accepted (%)")
             .y_desc("Hits: real speech accepted (%)")
             .x_labels(6)
             .y_labels(6)
             .x_label_formatter(&|x| percent(*x))
             .y_label_formatter(&|y| percent(*y))
-            .label_style(text())
-            .set_all_tick_mark_size(4 * SCALE)
-            .axis_desc_style(text())
-            .axis_style(Ink::Text.line(1))
-            .bold_line_style(Ink::Grid.line(1))
             .light_line_style(TRANSPARENT)
             .draw()?;
         chart.draw_series([path(vec![(0.0, 1.0), (1.0, 0.0)], Ink::Guide.line(1))])?;
@@ -154,19 +145,14 @@ pub(super) fn histogram(caption: &Caption<'_>, curve: &[OperatingPoint], thresho
     let tallest = bonafide.iter().chain(&spoof).map(|bar| bar.1).fold(0.0, f64::max) * 1.05;
     svg(caption, SIZE, |canvas| {
         let mut chart = builder(canvas).build_cartesian_2d(histogram.scores.clone(), 0.0..tallest)?;
-        chart
-            .configure_mesh()
+        let mut mesh = chart.configure_mesh();
+        in_our_style(&mut mesh)
             .x_desc("Score (log-likelihood ratio)")
             .y_desc("Share of its class (%)")
             .x_labels(7)
             .y_labels(5)
             .x_label_formatter(&|x| number(*x))
             .y_label_formatter(&|y| percent(*y))
-            .label_style(text())
-            .set_all_tick_mark_size(4 * SCALE)
-            .axis_desc_style(text())
-            .axis_style(Ink::Text.line(1))
-            .bold_line_style(Ink::Grid.line(1))
             .light_line_style(TRANSPARENT)
             .draw()?;
         for (outline, ink) in [(bonafide, Ink::Bonafide), (spoof, Ink::Spoof)] {
@@ -253,6 +239,17 @@ fn text() -> TextStyle<'static> {
     ("sans-serif", 16.0 * f64::from(SCALE))
         .into_font()
         .color(&Ink::Text.color())
+}
+
+/// Axes, grid and labels as all plots have them.
+fn in_our_style<'m, 'a, 'b, X: Ranged, Y: Ranged, DB: DrawingBackend>(
+    mesh: &'m mut MeshStyle<'a, 'b, X, Y, DB>,
+) -> &'m mut MeshStyle<'a, 'b, X, Y, DB> {
+    mesh.label_style(text())
+        .set_all_tick_mark_size(4 * SCALE)
+        .axis_desc_style(text())
+        .axis_style(Ink::Text.line(1))
+        .bold_line_style(Ink::Grid.line(1))
 }
 
 fn path(points: Vec<Point>, style: ShapeStyle) -> PathElement<Point> {

@@ -72,6 +72,11 @@ pub(crate) struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
+    /// The bytes of all weights.
+    pub(crate) fn weight_bytes(&self) -> u64 {
+        self.initializers.iter().map(|i| i.byte_len() as u64).sum()
+    }
+
     /// Declares a float input and returns its name.
     pub(crate) fn input(&mut self, name: &str, shape: &[Dimension]) -> String {
         self.inputs.push(value_info(name, shape));

@@ -32,22 +32,17 @@ const TENSOR_RAW_DATA: u32 = 9;
 /// A graph with what surrounds it in the file.
 pub(crate) struct Model<'a> {
     pub(crate) graph: Graph<'a>,
-    pub(crate) metadata: Vec<(String, String)>,
+    pub(crate) metadata: &'a [(String, String)],
 }
 
 impl Model<'_> {
-    /// The bytes of all weights.
-    pub(crate) fn weight_bytes(&self) -> u64 {
-        self.graph.initializers.iter().map(|i| i.byte_len() as u64).sum()
-    }
-
     /// Writes the model to `path`, and its weights to `path` + `.data` when they exceed `external_above` bytes.
     ///
     /// The files appear under their names complete or not at all. `progress` is told the bytes of each weight written.
-    pub(crate) fn write(&self, path: &Path, external_above: u64, progress: &mut dyn FnMut(u64)) -> Result<u64> {
+    pub(crate) fn write(self, path: &Path, external_above: u64, progress: &mut dyn FnMut(u64)) -> Result<u64> {
         let data_path = external_data_path(path);
         let mut external = None;
-        if self.weight_bytes() > external_above {
+        if self.graph.weight_bytes() > external_above {
             external = Some(External {
                 file: BufWriter::new(temporary_beside(path)?),
                 location: data_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
