@@ -1,27 +1,21 @@
 //! Audio in: files and bytes to samples, samples to what a model hears.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
 #[cfg(feature = "formats")]
 mod formats;
+mod reader;
 mod resample;
 mod wav;
 
-pub use resample::resample;
+pub use reader::AudioReader;
+pub use resample::{Resampler, resample};
 
 /// The sample rate of model input, in Hz.
 pub const SAMPLE_RATE: u32 = 16_000;
-
-/// The largest file read: [`Audio::MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
-const MAX_BYTES: u64 = 4 * (Audio::MAX_SAMPLES as u64) + (1 << 24);
-
-/// How many bytes tell the format.
-const MAGIC_LEN: usize = 12;
 
 /// Decoded audio: interleaved samples, nominally in [−1, 1].
 ///
@@ -82,9 +76,7 @@ impl Audio {
     /// [`MIN_SAMPLE_RATE`](Self::MIN_SAMPLE_RATE), [`MAX_SAMPLE_RATE`](Self::MAX_SAMPLE_RATE),
     /// [`MAX_CHANNELS`](Self::MAX_CHANNELS) and [`MAX_SAMPLES`](Self::MAX_SAMPLES).
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let bytes = read_bytes(path)?;
-        Self::from_bytes(bytes).map_err(|error| error.in_file(path))
+        Self::read_all(AudioReader::open(path)?)
     }
 
     /// Decodes the bytes of a file, as [`read`](Self::read) does.
@@ -93,11 +85,19 @@ impl Audio {
     ///
     /// As of [`read`](Self::read), except that nothing is read.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
-        let bytes = bytes.as_ref();
-        match Format::of(bytes)? {
-            Format::Wav => wav::decode(bytes),
-            Format::Other(format) => decode_other(format, bytes),
+        Self::read_all(AudioReader::of_bytes(bytes.as_ref())?)
+    }
+
+    fn read_all(mut reader: AudioReader<'_>) -> Result<Self> {
+        let mut samples = Vec::new();
+        while reader.next_block(&mut samples)? {
+            check_samples(samples.len()).map_err(|error| reader.in_file(error))?;
         }
+        Ok(Self {
+            samples,
+            sample_rate: reader.sample_rate(),
+            channels: reader.channels(),
+        })
     }
 
     /// Frames (samples per channel).
@@ -131,76 +131,24 @@ impl Audio {
         if self.channels <= 1 {
             return Cow::Borrowed(&self.samples);
         }
-        let channels = f32::from(self.channels);
-        self.samples
-            .chunks_exact(usize::from(self.channels))
-            .map(|frame| frame.iter().sum::<f32>() / channels)
-            .collect()
+        Cow::Owned(mean_of_channels(&self.samples, self.channels))
     }
 }
 
-/// What the first bytes of a file say it is.
-enum Format {
-    Wav,
-    Other(&'static str),
+/// One sample for each whole frame of interleaved `samples`.
+pub(crate) fn mean_of_channels(samples: &[f32], channels: u16) -> Vec<f32> {
+    samples
+        .chunks_exact(usize::from(channels))
+        .map(|frame| frame.iter().sum::<f32>() / f32::from(channels))
+        .collect()
 }
 
-impl Format {
-    fn of(bytes: &[u8]) -> Result<Self> {
-        Ok(match bytes {
-            [] => return Err(Error::EmptyAudio { path: None }),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Self::Wav,
-            [b'f', b'L', b'a', b'C', ..] => Self::Other("FLAC"),
-            [b'O', b'g', b'g', b'S', ..] => Self::Other("Ogg"),
-            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Self::Other("MP4"),
-            // Of the eleven bits that start a frame, then the layer: 00 is AAC's, 01 is III.
-            [0xFF, second, ..] if second & 0xF6 == 0xF0 => Self::Other("ADTS"),
-            [0xFF, second, ..] if second & 0xE6 == 0xE2 => Self::Other("MP3"),
-            [b'I', b'D', b'3', ..] => Self::Other("MP3"),
-            _ => {
-                let start = bytes[..bytes.len().min(MAGIC_LEN)].escape_ascii();
-                return Err(Error::UnsupportedAudio {
-                    path: None,
-                    found: format!("content that begins with \"{start}\""),
-                });
-            }
-        })
-    }
-}
-
-#[cfg(feature = "formats")]
-use formats::decode as decode_other;
-
-#[cfg(not(feature = "formats"))]
-fn decode_other(format: &'static str, _bytes: &[u8]) -> Result<Audio> {
-    Err(Error::FormatDisabled { path: None, format })
-}
-
-/// The bytes of a file that starts like audio and is not too large.
-fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    let failed = |source| Error::Read {
-        path: path.to_owned(),
+/// A file could not be read; [`AudioReader`] knows which.
+fn read_failed(source: std::io::Error) -> Error {
+    Error::Read {
+        path: PathBuf::new(),
         source,
-    };
-    let mut file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    // The start first, so that a large file of another kind (or an endless device) is turned down
-    // before it fills the memory.
-    file.by_ref()
-        .take(MAGIC_LEN as u64)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Format::of(&bytes).map_err(|error| error.in_file(path))?;
-    let rest = MAX_BYTES + 1 - bytes.len() as u64;
-    file.take(rest).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::AudioTooLong {
-            path: Some(path.to_owned()),
-            limit: MAX_BYTES,
-            unit: "bytes",
-        });
     }
-    Ok(bytes)
 }
 
 /// Checks a rate against the limits.
@@ -216,7 +164,7 @@ fn check_rate(rate: u32) -> Result<()> {
 }
 
 /// Checks a number of channels against the limits, and narrows it.
-fn check_channels(channels: usize) -> Result<u16> {
+pub(crate) fn check_channels(channels: usize) -> Result<u16> {
     u16::try_from(channels)
         .ok()
         .filter(|channels| (1..=Audio::MAX_CHANNELS).contains(channels))

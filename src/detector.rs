@@ -10,15 +10,16 @@ use ndarray::ArrayView2;
 use crate::audio::check_amplitude;
 use crate::model::{Model, ModelSource, Normalization};
 use crate::runtime::{self, Engine, Settings};
+use crate::score::Listener;
 use crate::{
-    Audio, Error, ExecutionProvider, Label, ModelMetadata, Note, Result, Runtime, Score, Tail, Window, WindowScore,
-    Windowing,
+    AudioReader, Error, ExecutionProvider, Label, ModelMetadata, Result, Runtime, Score, Stream, Tail, Window,
+    WindowScore, Windowing,
 };
 
 /// The fewest samples that are scored: 25 ms, which is what the network needs for a single frame.
 pub const MIN_SAMPLES: usize = 400;
 /// No decoder overshoots full scale by more than this (24 dB): above it, the samples are integers.
-const MAX_AMPLITUDE: f32 = 16.0;
+pub(crate) const MAX_AMPLITUDE: f32 = 16.0;
 /// Windows per run on a GPU, whose memory and cores want more than one.
 const GPU_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
@@ -95,42 +96,101 @@ impl Detector {
     /// [`Error::EmptyAudio`], [`Error::AudioTooShort`], [`Error::NotFinite`] and [`Error::Amplitude`] for samples
     /// that can't be scored; [`Error::Runtime`] if the runtime fails.
     pub fn score(&self, samples: &[f32]) -> Result<Score> {
-        check(samples)?;
-        let mut windows = self.windowing.windows(samples);
-        if windows.len() == 0 {
-            return Err(Error::AudioTooShort {
-                path: None,
-                expected: self.windowing.length(),
-                found: samples.len(),
-            });
-        }
-        let mut scores = Vec::with_capacity(windows.len());
-        let mut buffer = Vec::new();
-        while windows.len() > 0 {
-            let mut batch: Vec<Window<'_>> = windows.by_ref().take(self.batch_size).collect();
-            self.run(&mut batch, &mut buffer, &mut scores)?;
-        }
-        Ok(Score::new(scores, self.threshold, samples.len(), Note::of(samples)))
+        let count = self.check_length(samples.len())?;
+        check_amplitude(samples, MAX_AMPLITUDE)?;
+        let mut scores = Vec::with_capacity(count);
+        self.score_windows(self.windowing.windows(samples), &mut scores)?;
+        let mut listener = Listener::default();
+        listener.hear(samples);
+        Ok(self.sum_up(scores, &listener))
     }
 
-    /// Scores a file of any supported format, rate and channel count: decodes it with [`Audio::read`], takes the mean
-    /// of its channels, resamples it to 16 kHz and scores that.
+    /// Scores a file of any supported format, rate and channel count: decodes it, takes the mean of its channels,
+    /// resamples it to 16 kHz and scores that, piece by piece, so that memory does not grow with its length.
     ///
     /// # Errors
     ///
-    /// As [`Audio::read`], [`Audio::to_model_input`] and [`Detector::score`].
+    /// As [`AudioReader`], [`resample`](crate::resample) and [`Detector::score`].
     pub fn score_file(&self, path: impl AsRef<Path>) -> Result<Score> {
         let path = path.as_ref();
-        let samples = Audio::read(path).and_then(|audio| audio.to_model_input());
-        samples
-            .and_then(|samples| self.score(&samples))
-            .map_err(|error| error.in_file(path))
+        let mut reader = AudioReader::open(path)?;
+        self.score_reader(&mut reader).map_err(|error| error.in_file(path))
+    }
+
+    fn score_reader(&self, reader: &mut AudioReader<'_>) -> Result<Score> {
+        let mut stream = self.stream_of(reader.sample_rate(), reader.channels())?;
+        let mut block = Vec::new();
+        while reader.next_block(&mut block)? {
+            stream.push(&block)?;
+            block.clear();
+        }
+        stream.finish()
+    }
+
+    /// Scores audio as it comes: mono samples in [-1, 1] at 16 kHz.
+    #[must_use]
+    pub fn stream(&self) -> Stream<'_> {
+        Stream::of_model_input(self)
+    }
+
+    /// Scores audio as it comes: interleaved samples in [-1, 1] of `channels` channels at `sample_rate` Hz.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SampleRate`] or [`Error::Channels`] beyond the limits of [`Audio`](crate::Audio).
+    pub fn stream_of(&self, sample_rate: u32, channels: u16) -> Result<Stream<'_>> {
+        Stream::new(self, sample_rate, channels)
     }
 
     /// What the detector runs on.
     #[must_use]
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    pub(crate) fn windowing(&self) -> &Windowing {
+        &self.windowing
+    }
+
+    /// The number of windows of a clip of `samples` samples, at least one.
+    pub(crate) fn check_length(&self, samples: usize) -> Result<usize> {
+        if samples == 0 {
+            return Err(Error::EmptyAudio { path: None });
+        }
+        let windows = self.windowing.count(samples);
+        if samples < MIN_SAMPLES || windows == 0 {
+            return Err(Error::AudioTooShort {
+                path: None,
+                expected: if windows == 0 {
+                    self.windowing.length()
+                } else {
+                    MIN_SAMPLES
+                },
+                found: samples,
+            });
+        }
+        Ok(windows)
+    }
+
+    /// Scores windows in batches, and appends their scores.
+    pub(crate) fn score_windows<'w>(
+        &self,
+        mut windows: impl Iterator<Item = Window<'w>>,
+        scores: &mut Vec<WindowScore>,
+    ) -> Result<()> {
+        let mut buffer = Vec::new();
+        loop {
+            let mut batch: Vec<Window<'_>> = windows.by_ref().take(self.batch_size).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.run(&mut batch, &mut buffer, scores)?;
+        }
+    }
+
+    /// The score of a clip from those of its windows, at least one.
+    pub(crate) fn sum_up(&self, windows: Vec<WindowScore>, listener: &Listener) -> Score {
+        Score::new(windows, self.threshold, listener.samples(), listener.notes())
     }
 
     /// Runs the model on a batch and appends its windows' scores. `buffer` is where several windows are put side by side.
@@ -181,21 +241,6 @@ impl fmt::Debug for Detector {
             .field("threshold", &self.threshold)
             .finish_non_exhaustive()
     }
-}
-
-/// Refuses what can't be scored.
-fn check(samples: &[f32]) -> Result<()> {
-    if samples.is_empty() {
-        return Err(Error::EmptyAudio { path: None });
-    }
-    if samples.len() < MIN_SAMPLES {
-        return Err(Error::AudioTooShort {
-            path: None,
-            expected: MIN_SAMPLES,
-            found: samples.len(),
-        });
-    }
-    check_amplitude(samples, MAX_AMPLITUDE)
 }
 
 /// `(x − mean) / √(variance + 1e-7)`, as Hugging Face's `Wav2Vec2FeatureExtractor` does.

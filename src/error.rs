@@ -346,7 +346,16 @@ impl Error {
             | Self::Amplitude { path, .. }
             | Self::SampleRate { path, .. }
             | Self::Channels { path, .. } => *path = Some(file.to_owned()),
+            Self::Read { path, .. } => file.clone_into(path),
             _ => {}
+        }
+        self
+    }
+
+    /// Moves the index of a sample that is in the way: that many samples came before.
+    pub(crate) fn after(mut self, samples: u64) -> Self {
+        if let Self::NotFinite { index, .. } | Self::Amplitude { index, .. } = &mut self {
+            *index = index.saturating_add(usize::try_from(samples).unwrap_or(usize::MAX));
         }
         self
     }

@@ -79,14 +79,16 @@ pub mod metrics;
 mod model;
 mod runtime;
 mod score;
+mod stream;
 mod windows;
 
-pub use audio::{Audio, SAMPLE_RATE, resample};
+pub use audio::{Audio, AudioReader, Resampler, SAMPLE_RATE, resample};
 pub use detector::{Detector, DetectorBuilder, Info, MIN_SAMPLES};
 pub use error::{Error, Result};
 pub use model::{ModelMetadata, Normalization};
 pub use runtime::{ExecutionProvider, Runtime};
 pub use score::{Label, Note, Score, WindowScore};
+pub use stream::Stream;
 pub use windows::{Tail, Window, Windowing, Windows};
 
 /// The README's code compiles.

@@ -150,19 +150,36 @@ const SILENCE: f32 = 0.5 / 32_768.0;
 /// Full scale, less what 8-bit audio can't express.
 const FULL_SCALE: f32 = 127.0 / 128.0;
 
-impl Note {
-    /// What there is to note of a clip at 16 kHz.
-    pub(crate) fn of(samples: &[f32]) -> Vec<Self> {
+/// Hears a clip at 16 kHz, in pieces or as a whole, and tells what there is to note of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Listener {
+    samples: usize,
+    audible: bool,
+    clipped: usize,
+}
+
+impl Listener {
+    pub(crate) fn hear(&mut self, samples: &[f32]) {
+        self.samples += samples.len();
+        self.audible = self.audible || samples.iter().any(|sample| sample.abs() >= SILENCE);
+        self.clipped += samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
+    }
+
+    /// Samples heard.
+    pub(crate) fn samples(&self) -> usize {
+        self.samples
+    }
+
+    pub(crate) fn notes(&self) -> Vec<Note> {
         let mut notes = Vec::new();
-        if samples.len() < SHORT {
-            notes.push(Self::TooShort);
+        if self.samples < SHORT {
+            notes.push(Note::TooShort);
         }
-        if samples.iter().all(|sample| sample.abs() < SILENCE) {
-            notes.push(Self::DigitalSilence);
+        if !self.audible {
+            notes.push(Note::DigitalSilence);
         }
-        let clipped = samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
-        if clipped > 0 && clipped * 1000 >= samples.len() {
-            notes.push(Self::Clipped);
+        if self.clipped > 0 && self.clipped * 1000 >= self.samples {
+            notes.push(Note::Clipped);
         }
         notes
     }
@@ -171,6 +188,12 @@ impl Note {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn notes(samples: &[f32]) -> Vec<Note> {
+        let mut listener = Listener::default();
+        samples.chunks(100).for_each(|piece| listener.hear(piece));
+        listener.notes()
+    }
 
     fn window(bonafide: f32, spoof: f32) -> WindowScore {
         WindowScore::new(0.0, 4.0, bonafide, spoof)
@@ -215,13 +238,13 @@ mod tests {
 
     #[test]
     fn notes_name_short_silent_and_clipped_audio() {
-        assert_eq!(Note::of(&vec![0.1; 16_000]), []);
-        assert_eq!(Note::of(&vec![0.1; 15_999]), [Note::TooShort]);
-        assert_eq!(Note::of(&vec![0.0; 16_000]), [Note::DigitalSilence]);
+        assert_eq!(notes(&vec![0.1; 16_000]), []);
+        assert_eq!(notes(&vec![0.1; 15_999]), [Note::TooShort]);
+        assert_eq!(notes(&vec![0.0; 16_000]), [Note::DigitalSilence]);
         let mut loud = vec![0.1; 16_000];
         loud[..15].fill(-1.0);
-        assert_eq!(Note::of(&loud), []);
+        assert_eq!(notes(&loud), []);
         loud[..16].fill(-1.0);
-        assert_eq!(Note::of(&loud), [Note::Clipped]);
+        assert_eq!(notes(&loud), [Note::Clipped]);
     }
 }

@@ -28,7 +28,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-use super::{check_amplitude, check_rate, check_samples};
+use super::{SAMPLE_RATE, check_amplitude, check_rate, check_samples};
 use crate::{Error, Result};
 
 /// Samples of the lower rate in one block of the transform: the longer, the steeper the filter.
@@ -49,33 +49,190 @@ const LOUDEST: f32 = 1e30;
 /// [`Audio::MAX_SAMPLE_RATE`](super::Audio::MAX_SAMPLE_RATE);
 /// [`Error::AudioTooLong`] if the result would exceed [`Audio::MAX_SAMPLES`](super::Audio::MAX_SAMPLES).
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>> {
-    check_rate(from)?;
-    check_rate(to)?;
-    if from == to || samples.is_empty() {
-        return Ok(samples.to_vec());
-    }
-    check_amplitude(samples, LOUDEST)?;
-    let exact_len = (samples.len() as u128 * u128::from(to)).div_ceil(u128::from(from));
-    let len = usize::try_from(exact_len).unwrap_or(usize::MAX);
+    let mut resampler = Resampler::new(from, to)?;
+    let len = usize::try_from(resampler.len_after(samples.len() as u64)).unwrap_or(usize::MAX);
     check_samples(len)?;
-
-    let failed = |reason: String| Error::Resample { from, to, reason };
-    let (from, to) = (from as usize, to as usize);
-    let divisor = gcd(from, to);
-    // An even number of the smallest blocks: the filter's delay is half a block, and must be whole samples at both
-    // rates for the output to keep its place in time.
-    let blocks = BLOCK.div_ceil(from.min(to) / divisor).next_multiple_of(2);
-    let block = blocks * (from / divisor);
-    let mut resampler =
-        Fft::<f32>::new(from, to, block, 1, FixedSync::Both).map_err(|error| failed(error.to_string()))?;
-    let input = InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| failed(error.to_string()))?;
-    let output = resampler
-        .process_all(&input, samples.len(), None)
-        .map_err(|error| failed(error.to_string()))?;
-    let mut output = output.take_data();
-    // `rubato` finds the length in floating point, which may round up to one sample more.
-    output.truncate(len);
+    let mut output = Vec::with_capacity(len);
+    resampler.push(samples, &mut output)?;
+    resampler.finish(&mut output)?;
     Ok(output)
+}
+
+/// Converts one channel piece by piece, as [`resample`] does a whole: however it is cut, the result is the same.
+///
+/// ```
+/// use bonafide::{Resampler, resample};
+///
+/// let clip: Vec<f32> = (0..44_100).map(|n| (n as f32 * 0.05).sin()).collect();
+/// let mut resampler = Resampler::new(44_100, 16_000)?;
+/// let mut output = Vec::new();
+/// for piece in clip.chunks(1_000) {
+///     resampler.push(piece, &mut output)?;
+/// }
+/// resampler.finish(&mut output)?;
+/// assert_eq!(output, resample(&clip, 44_100, 16_000)?);
+/// # Ok::<(), bonafide::Error>(())
+/// ```
+pub struct Resampler {
+    from: u32,
+    to: u32,
+    /// `None` if the rates are equal.
+    blocks: Option<Blocks>,
+    /// Samples pushed.
+    pushed: u64,
+    /// Samples given out.
+    given: u64,
+}
+
+/// The transform, which takes whole blocks.
+struct Blocks {
+    fft: Fft<f32>,
+    /// Samples that wait for the rest of their block.
+    input: Vec<f32>,
+    output: Vec<f32>,
+    /// Samples of the transform's delay still to drop from the output's start.
+    delay: usize,
+}
+
+impl Resampler {
+    /// Prepares for a clip.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SampleRate`] as for [`resample`].
+    pub fn new(from: u32, to: u32) -> Result<Self> {
+        check_rate(from)?;
+        check_rate(to)?;
+        let blocks = if from == to { None } else { Some(Blocks::new(from, to)?) };
+        Ok(Self {
+            from,
+            to,
+            blocks,
+            ..Self::none()
+        })
+    }
+
+    /// Leaves the model's rate as it is.
+    pub(crate) fn none() -> Self {
+        Self {
+            from: SAMPLE_RATE,
+            to: SAMPLE_RATE,
+            blocks: None,
+            pushed: 0,
+            given: 0,
+        }
+    }
+
+    /// Takes the next samples of the clip, and appends those that it can tell by now to `output`: all but the last few
+    /// hundredths of a second.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`] or [`Error::Amplitude`] as for [`resample`]; of `samples` then none is taken.
+    pub fn push(&mut self, samples: &[f32], output: &mut Vec<f32>) -> Result<()> {
+        check_amplitude(samples, LOUDEST).map_err(|error| error.after(self.pushed))?;
+        self.pushed += samples.len() as u64;
+        let before = output.len();
+        match &mut self.blocks {
+            None => output.extend_from_slice(samples),
+            Some(blocks) => blocks
+                .push(samples, output)
+                .map_err(|reason| failed(self.from, self.to, reason))?,
+        }
+        self.given += (output.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Appends the rest of the clip to `output`, and is ready for another.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Resample`], which is a bug.
+    pub fn finish(&mut self, output: &mut Vec<f32>) -> Result<()> {
+        let len = self.len_after(self.pushed);
+        if let Some(blocks) = &mut self.blocks {
+            let start = output.len();
+            let missing = usize::try_from(len.saturating_sub(self.given)).unwrap_or(usize::MAX);
+            while output.len() - start < missing {
+                let rest = blocks.fft.input_frames_next() - blocks.input.len();
+                blocks
+                    .push(&vec![0.0; rest], output)
+                    .map_err(|reason| failed(self.from, self.to, reason))?;
+            }
+            output.truncate(start + missing);
+        }
+        self.reset();
+        Ok(())
+    }
+
+    /// Forgets what was pushed, and is ready for another clip.
+    pub fn reset(&mut self) {
+        (self.pushed, self.given) = (0, 0);
+        if let Some(blocks) = &mut self.blocks {
+            blocks.reset();
+        }
+    }
+
+    /// How many samples come of `samples` in all.
+    fn len_after(&self, samples: u64) -> u64 {
+        let len = (u128::from(samples) * u128::from(self.to)).div_ceil(u128::from(self.from));
+        u64::try_from(len).unwrap_or(u64::MAX)
+    }
+}
+
+impl Blocks {
+    fn new(from: u32, to: u32) -> Result<Self> {
+        let (input_rate, output_rate) = (from as usize, to as usize);
+        let divisor = gcd(input_rate, output_rate);
+        // An even number of the smallest blocks: the filter's delay is half a block, and must be whole samples at both
+        // rates for the output to keep its place in time.
+        let blocks = BLOCK
+            .div_ceil(input_rate.min(output_rate) / divisor)
+            .next_multiple_of(2);
+        let block = blocks * (input_rate / divisor);
+        let fft = Fft::<f32>::new(input_rate, output_rate, block, 1, FixedSync::Both)
+            .map_err(|error| failed(from, to, error.to_string()))?;
+        Ok(Self {
+            input: Vec::with_capacity(fft.input_frames_max()),
+            output: vec![0.0; fft.output_frames_max()],
+            delay: fft.output_delay(),
+            fft,
+        })
+    }
+
+    fn push(&mut self, mut samples: &[f32], output: &mut Vec<f32>) -> Result<(), String> {
+        while !samples.is_empty() {
+            let block = self.fft.input_frames_next();
+            let (taken, rest) = samples.split_at((block - self.input.len()).min(samples.len()));
+            samples = rest;
+            self.input.extend_from_slice(taken);
+            if self.input.len() < block {
+                break;
+            }
+            let frames = self.output.len();
+            let input = InterleavedSlice::new(&self.input, 1, block).map_err(|error| error.to_string())?;
+            let mut out = InterleavedSlice::new_mut(&mut self.output, 1, frames).map_err(|error| error.to_string())?;
+            let (_, made) = self
+                .fft
+                .process_into_buffer(&input, &mut out, None)
+                .map_err(|error| error.to_string())?;
+            self.input.clear();
+            let delay = self.delay.min(made);
+            self.delay -= delay;
+            output.extend_from_slice(&self.output[delay..made]);
+        }
+        Ok(())
+    }
+
+    fn reset(&mut self) {
+        self.fft.reset();
+        self.input.clear();
+        self.delay = self.fft.output_delay();
+    }
+}
+
+fn failed(from: u32, to: u32, reason: String) -> Error {
+    Error::Resample { from, to, reason }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -2,101 +2,176 @@
 //!
 //! `hound` wants headers tidier than they come: it skips no padding after chunks of odd length, knows
 //! nothing of unsized data, and turns down several harmless `fmt ` chunks. So the chunks are found
-//! here, and `hound` is given a header that says the same in its terms.
+//! here, and `hound` is given the data in blocks, each under a header that says the same in its terms.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read};
 
 use hound::{SampleFormat, WavReader};
 
-use super::{Audio, check_channels, check_rate, check_samples};
+use super::{check_channels, check_rate, read_failed};
 use crate::{Error, Result};
 
 /// Data sizes from here up, where the file is shorter, mean "until the end": written by programs
 /// that could not seek back to fill in the size. `sox` and `espeak` write this one, `arecord` one
-/// near 2 GiB, `ffmpeg` the largest. (Real data of that size is at the limit, [`Audio::MAX_SAMPLES`], or beyond.)
+/// near 2 GiB, `ffmpeg` the largest.
 const UNSIZED: u32 = 0x7FFF_F000;
 
 const PCM: u16 = 1;
 const FLOAT: u16 = 3;
 const EXTENSIBLE: u16 = 0xFFFE;
 
-/// Decodes a WAV file; `bytes` start with `RIFF....WAVE`.
-pub(super) fn decode(bytes: &[u8]) -> Result<Audio> {
-    let (fmt, data) = chunks(bytes)?;
-    let header = header(fmt, data.len())?;
-    let reader = WavReader::new(header.chain(data)).map_err(refused)?;
+/// The part of a `fmt ` chunk that is looked at.
+const FMT_LEN: usize = 40;
 
-    let spec = reader.spec();
-    check_rate(spec.sample_rate)?;
-    let channels = check_channels(usize::from(spec.channels))?;
-    // No more than there are bytes, since the header says how many those are.
-    let count = reader.len() as usize;
-    check_samples(count)?;
-    if count == 0 {
-        return Err(Error::EmptyAudio { path: None });
-    }
-    let mut samples = Vec::with_capacity(count);
-    match spec.sample_format {
-        SampleFormat::Float => {
-            for sample in reader.into_samples::<f32>() {
-                samples.push(sample.map_err(refused)?);
-            }
-        }
-        SampleFormat::Int => {
-            // A power of two, so that scaling is exact.
-            let scale = 1.0 / 2_f32.powi(i32::from(spec.bits_per_sample) - 1);
-            for sample in reader.into_samples::<i32>() {
-                samples.push(sample.map_err(refused)? as f32 * scale);
-            }
-        }
-    }
-    Ok(Audio {
-        samples,
-        sample_rate: spec.sample_rate,
-        channels,
-    })
+/// Frames decoded at once: few, as a pipe may bring them in real time.
+const BLOCK_FRAMES: usize = 1024;
+
+/// A WAV file, decoded from its start to its end.
+pub(super) struct Wav<'s> {
+    source: Box<dyn Read + Send + Sync + 's>,
+    fmt: Vec<u8>,
+    /// Bytes in a frame.
+    align: usize,
+    pub(super) sample_rate: u32,
+    pub(super) channels: u16,
+    /// Bytes of whole frames that the header states; `None`: until the end.
+    stated: Option<u64>,
+    /// Bytes of whole frames read so far.
+    found: u64,
+    block: Vec<u8>,
 }
 
-/// The content of the `fmt ` chunk, and the whole frames of the `data` chunk.
-fn chunks(bytes: &[u8]) -> Result<(&[u8], &[u8])> {
-    let riff_size = u32_at(bytes, 4).ok_or_else(|| invalid("the header is cut short"))?;
-    let mut fmt = None;
-    let mut start = 12;
-    loop {
-        let size = u32_at(bytes, start + 4).ok_or_else(|| invalid("there is no data chunk"))?;
-        let id = &bytes[start..start + 4];
-        let body = &bytes[start + 8..];
-        if id == b"data" {
-            let fmt = fmt.ok_or_else(|| invalid("there is no fmt chunk before the data"))?;
-            let unsized_zero = size == 0 && (riff_size >= UNSIZED || riff_size as usize <= start);
-            return Ok((fmt, whole_frames(fmt, body, size, unsized_zero)?));
-        }
-        let end = usize::try_from(size).ok().filter(|&size| size <= body.len());
-        let end = end.ok_or_else(|| invalid("a chunk before the data runs past the end"))?;
-        if id == b"fmt " {
-            fmt = Some(&body[..end]);
-        }
-        // An odd chunk is padded with a zero, though not by every writer; no chunk starts with one.
-        let padding = usize::from(end % 2 == 1 && body.get(end) == Some(&0));
-        start += 8 + end + padding;
-    }
-}
+impl<'s> Wav<'s> {
+    /// Reads up to the data. `source` starts with `RIFF....WAVE` and has `len` bytes in all, if that is known.
+    pub(super) fn open(source: impl Read + Send + Sync + 's, len: Option<u64>) -> Result<Self> {
+        let mut source: Box<dyn Read + Send + Sync + 's> = Box::new(source);
+        let mut riff = [0; 12];
+        fill(&mut source, &mut riff)?;
+        let riff_size = u32_at(&riff, 4);
+        let mut fmt = None;
+        let mut position = 12_u64;
+        let mut odd = false;
+        let (fmt, size) = loop {
+            let header = chunk_header(&mut source, odd, &mut position)?;
+            let size = u32_at(&header, 4);
+            if &header[..4] == b"data" {
+                break (
+                    fmt.ok_or_else(|| invalid("there is no fmt chunk before the data"))?,
+                    size,
+                );
+            }
+            let content = chunk(&mut source, size)?;
+            if &header[..4] == b"fmt " {
+                fmt = Some(content);
+            }
+            position += u64::from(size);
+            odd = size % 2 == 1;
+        };
 
-/// The frames of `size` bytes of `body`, or of all of it if the size is not known.
-fn whole_frames<'a>(fmt: &[u8], body: &'a [u8], size: u32, unsized_zero: bool) -> Result<&'a [u8]> {
-    let align = u16_at(fmt, 12).map(usize::from).filter(|&align| align > 0);
-    let align = align.ok_or_else(|| invalid("the fmt chunk states no frame size"))?;
-    let stated = size as usize;
-    let unknown = unsized_zero || (size >= UNSIZED && stated > body.len());
-    if !unknown && stated > body.len() {
-        return Err(Error::TruncatedAudio {
+        let align = u16_at(&fmt, 12).filter(|&align| align > 0);
+        let align = align
+            .map(usize::from)
+            .ok_or_else(|| invalid("the fmt chunk states no frame size"))?;
+        let available = len.map(|len| len.saturating_sub(position));
+        let unsized_zero = size == 0 && (riff_size >= UNSIZED || u64::from(riff_size) <= position - 8);
+        let unsized_large = size >= UNSIZED && available.is_none_or(|available| u64::from(size) > available);
+        let stated = (!unsized_zero && !unsized_large).then(|| u64::from(size) / align as u64 * align as u64);
+
+        let spec = WavReader::new(header(&fmt, 0)?.as_slice()).map_err(refused)?.spec();
+        check_rate(spec.sample_rate)?;
+        let wav = Self {
+            source,
+            fmt,
+            align,
+            sample_rate: spec.sample_rate,
+            channels: check_channels(usize::from(spec.channels))?,
+            stated,
+            found: 0,
+            block: Vec::new(),
+        };
+        match available {
+            Some(available) if stated.is_some() && available < u64::from(size) => {
+                Err(wav.truncated(available, u64::from(size)))
+            }
+            _ => Ok(wav),
+        }
+    }
+
+    /// Appends the next frames to `samples`; `false` at the end.
+    pub(super) fn next_block(&mut self, samples: &mut Vec<f32>) -> Result<bool> {
+        let most = (BLOCK_FRAMES * self.align) as u64;
+        let wanted = self.stated.map_or(most, |stated| most.min(stated - self.found));
+        self.block.clear();
+        let source = self.source.by_ref();
+        let read = source.take(wanted).read_to_end(&mut self.block).map_err(read_failed)?;
+        self.found += (read - read % self.align) as u64;
+        if let Some(stated) = self.stated.filter(|_| (read as u64) < wanted) {
+            return Err(self.truncated(self.found, stated));
+        }
+        self.block.truncate(read - read % self.align);
+        if self.block.is_empty() {
+            return Ok(false);
+        }
+        let header = header(&self.fmt, self.block.len())?;
+        let reader = WavReader::new(header.chain(self.block.as_slice())).map_err(refused)?;
+        let spec = reader.spec();
+        match spec.sample_format {
+            SampleFormat::Float => {
+                for sample in reader.into_samples::<f32>() {
+                    samples.push(sample.map_err(refused)?);
+                }
+            }
+            SampleFormat::Int => {
+                // A power of two, so that scaling is exact.
+                let scale = 1.0 / 2_f32.powi(i32::from(spec.bits_per_sample) - 1);
+                for sample in reader.into_samples::<i32>() {
+                    samples.push(sample.map_err(refused)? as f32 * scale);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn truncated(&self, found: u64, expected: u64) -> Error {
+        let align = self.align as u64;
+        Error::TruncatedAudio {
             path: None,
-            expected: (stated / align) as u64,
-            found: (body.len() / align) as u64,
-        });
+            expected: expected / align,
+            found: found / align,
+        }
     }
-    let len = if unknown { body.len() } else { stated };
-    Ok(&body[..len - len % align])
+}
+
+/// The name and size of the next chunk.
+///
+/// A chunk of odd length is padded with a zero, though not by every writer; no chunk's name starts with one.
+fn chunk_header(source: &mut impl Read, after_odd: bool, position: &mut u64) -> Result<[u8; 8]> {
+    let mut header = [0; 8];
+    let missing = |error| match error {
+        Error::InvalidAudio { .. } => invalid("there is no data chunk"),
+        error => error,
+    };
+    fill(source, &mut header).map_err(missing)?;
+    *position += 8;
+    if after_odd && header[0] == 0 {
+        header.rotate_left(1);
+        fill(source, &mut header[7..]).map_err(missing)?;
+        *position += 1;
+    }
+    Ok(header)
+}
+
+/// The start of a chunk's content, whose rest is passed over.
+fn chunk(source: &mut impl Read, size: u32) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let kept = u64::from(size).min(FMT_LEN as u64);
+    source.take(kept).read_to_end(&mut content).map_err(read_failed)?;
+    let rest = u64::from(size) - kept;
+    let passed_over = std::io::copy(&mut source.take(rest), &mut std::io::sink()).map_err(read_failed)?;
+    if content.len() as u64 + passed_over < u64::from(size) {
+        return Err(invalid("a chunk before the data runs past the end"));
+    }
+    Ok(content)
 }
 
 /// A header in front of `data_len` bytes that `hound` understands.
@@ -104,7 +179,7 @@ fn header(fmt: &[u8], data_len: usize) -> Result<Vec<u8>> {
     let tag = u16_at(fmt, 0).unwrap_or_default();
     let bits = u16_at(fmt, 14).unwrap_or_default();
     // Past the sixteen bytes that all have, integers and floats have nothing to say.
-    let len = if tag == EXTENSIBLE { 40 } else { 16 };
+    let len = if tag == EXTENSIBLE { FMT_LEN } else { 16 };
     let fmt = fmt.get(..len).ok_or_else(|| invalid("the fmt chunk is cut short"))?;
     match (tag, bits) {
         (_, 64) => return Err(unsupported("WAV with 64-bit samples")),
@@ -113,11 +188,6 @@ fn header(fmt: &[u8], data_len: usize) -> Result<Vec<u8>> {
         (7, _) => return Err(unsupported("WAV with µ-law samples")),
         _ => return Err(unsupported(&format!("WAV with format tag {tag:#06x}"))),
     }
-    let data_len = u32::try_from(data_len).map_err(|_| Error::AudioTooLong {
-        path: None,
-        limit: u64::from(u32::MAX),
-        unit: "bytes",
-    })?;
 
     let mut header = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
     header.extend((len as u32).to_le_bytes());
@@ -129,8 +199,16 @@ fn header(fmt: &[u8], data_len: usize) -> Result<Vec<u8>> {
         header[valid_bits..valid_bits + 2].fill(0);
     }
     header.extend(b"data");
-    header.extend(data_len.to_le_bytes());
+    header.extend((data_len as u32).to_le_bytes());
     Ok(header)
+}
+
+/// Fills `bytes`, which the file must have.
+fn fill(source: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
+    source.read_exact(bytes).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => invalid("the header is cut short"),
+        _ => read_failed(error),
+    })
 }
 
 fn u16_at(bytes: &[u8], start: usize) -> Option<u16> {
@@ -138,9 +216,12 @@ fn u16_at(bytes: &[u8], start: usize) -> Option<u16> {
     field.try_into().ok().map(u16::from_le_bytes)
 }
 
-fn u32_at(bytes: &[u8], start: usize) -> Option<u32> {
-    let field = bytes.get(start..start + 4)?;
-    field.try_into().ok().map(u32::from_le_bytes)
+/// `bytes` are a header, long enough.
+fn u32_at(bytes: &[u8], start: usize) -> u32 {
+    bytes[start..start + 4]
+        .iter()
+        .rev()
+        .fold(0, |value, &byte| value << 8 | u32::from(byte))
 }
 
 fn invalid(reason: &str) -> Error {
