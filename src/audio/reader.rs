@@ -57,6 +57,21 @@ impl AudioReader<'static> {
         let decoder = open(path).map_err(|error| error.in_file(path))?;
         Ok(Self::new(decoder, Some(path.to_owned())))
     }
+
+    /// Decodes what comes through a pipe, such as [`std::io::Stdin`]: WAV as it comes; another format is read to its end
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Audio::read`].
+    pub fn from_pipe(mut pipe: impl Read + Send + Sync + 'static) -> Result<Self> {
+        let start = magic(&mut pipe)?;
+        let decoder = match Format::of(&start)? {
+            Format::Wav => Decoder::Wav(Wav::open(Cursor::new(start).chain(pipe), None)?),
+            Format::Other(format) => compressed_pipe(format, start, pipe)?,
+        };
+        Ok(Self::new(decoder, None))
+    }
 }
 
 impl<'s> AudioReader<'s> {
@@ -134,6 +149,15 @@ impl<'s> AudioReader<'s> {
     }
 }
 
+/// The bytes that tell the format. They come first, so that what is of no format, or endless, is turned down before it
+/// fills the memory.
+fn magic(source: &mut impl Read) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let mut source = source.take(MAGIC_LEN as u64);
+    source.read_to_end(&mut start).map_err(read_failed)?;
+    Ok(start)
+}
+
 fn open(path: &Path) -> Result<Decoder<'static>> {
     let mut file = File::open(path).map_err(read_failed)?;
     let metadata = file.metadata().map_err(read_failed)?;
@@ -169,7 +193,7 @@ fn compressed_file(format: &'static str, file: File) -> Result<Decoder<'static>>
 
 /// What can't be sought in is read as a whole, as some formats are described at their end.
 #[cfg(feature = "formats")]
-fn compressed_pipe(format: &'static str, mut bytes: Vec<u8>, pipe: File) -> Result<Decoder<'static>> {
+fn compressed_pipe(format: &'static str, mut bytes: Vec<u8>, pipe: impl Read) -> Result<Decoder<'static>> {
     let rest = MAX_BYTES + 1 - bytes.len() as u64;
     pipe.take(rest).read_to_end(&mut bytes).map_err(read_failed)?;
     if bytes.len() as u64 > MAX_BYTES {
@@ -193,7 +217,7 @@ fn compressed_file(format: &'static str, _: File) -> Result<Decoder<'static>> {
 }
 
 #[cfg(not(feature = "formats"))]
-fn compressed_pipe(format: &'static str, _: Vec<u8>, _: File) -> Result<Decoder<'static>> {
+fn compressed_pipe(format: &'static str, _: Vec<u8>, _: impl Read) -> Result<Decoder<'static>> {
     compressed_bytes(format, &[])
 }
 
