@@ -8,14 +8,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bonafide::{Detector, Score};
+use bonafide::{Detector, Label, Score};
 use clap::Parser;
 use serde::Serialize;
 
 /// Scores audio files with a model: was this voice made by a machine?
 ///
 /// P(spoof) is the probability that it was. A file is called `spoof` when it exceeds the threshold, and `bonafide`
-/// otherwise. The exit code is 1 if any file could not be scored, 2 for bad usage.
+/// otherwise; where there is no speech to judge it is called `no speech`. The exit code is 1 if any file could not be scored, 2 for bad usage.
 #[derive(Parser)]
 #[command(name = "score", version)]
 struct Arguments {
@@ -68,7 +68,7 @@ fn score_all(detector: &Detector, arguments: &Arguments) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     let mut all_scored = true;
     if !arguments.json {
-        writeln!(out, "{:<8}  P(spoof)  confidence  seconds  windows  file", "label")?;
+        writeln!(out, "{:<9}  P(spoof)  confidence  seconds  windows  file", "label")?;
     }
     for file in &arguments.files {
         let scored = detector.score_file(file);
@@ -76,7 +76,7 @@ fn score_all(detector: &Detector, arguments: &Arguments) -> io::Result<bool> {
         match (scored, arguments.json) {
             (Ok(score), false) => write_row(&mut out, file, &score)?,
             (Ok(score), true) => write_json(&mut out, &Scored::new(file, &score, detector))?,
-            (Err(error), false) => writeln!(out, "{:<8}  {error}", "error")?,
+            (Err(error), false) => writeln!(out, "{:<9}  {error}", "error")?,
             (Err(error), true) => write_json(&mut out, &Failed::new(file, &error))?,
         }
         out.flush()?;
@@ -95,8 +95,8 @@ fn score_all(detector: &Detector, arguments: &Arguments) -> io::Result<bool> {
 fn write_row(out: &mut impl Write, file: &Path, score: &Score) -> io::Result<()> {
     write!(
         out,
-        "{:<8}  {:>8.4}  {:>9.1} %  {:>7.2}  {:>7}  {}",
-        score.label,
+        "{:<9}  {:>8.4}  {:>9.1} %  {:>7.2}  {:>7}  {}",
+        score.verdict().map_or("no speech", Label::as_str),
         score.spoof_probability,
         100.0 * score.confidence,
         score.duration_seconds,
@@ -120,6 +120,8 @@ fn write_json(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
 struct Scored {
     file: String,
     label: String,
+    /// The label, or `no_speech`.
+    verdict: &'static str,
     spoof_probability: f32,
     bonafide_probability: f32,
     confidence: f32,
@@ -127,6 +129,7 @@ struct Scored {
     duration_seconds: f64,
     llr: f32,
     windows: Vec<ScoredWindow>,
+    quality: ScoredQuality,
     notes: Vec<String>,
     model: String,
     runtime: String,
@@ -138,6 +141,14 @@ struct ScoredWindow {
     end_seconds: f64,
     spoof_probability: f32,
     llr: f32,
+}
+
+#[derive(Serialize)]
+struct ScoredQuality {
+    level_dbfs: f32,
+    clipped: f32,
+    bandwidth_hz: f32,
+    voiced_seconds: f32,
 }
 
 impl Scored {
@@ -152,6 +163,7 @@ impl Scored {
         Self {
             file: file.display().to_string(),
             label: score.label.to_string(),
+            verdict: score.verdict().map_or("no_speech", Label::as_str),
             spoof_probability: score.spoof_probability,
             bonafide_probability: score.bonafide_probability,
             confidence: score.confidence,
@@ -159,6 +171,12 @@ impl Scored {
             duration_seconds: score.duration_seconds,
             llr: score.llr,
             windows: windows.collect(),
+            quality: ScoredQuality {
+                level_dbfs: score.quality.level_dbfs,
+                clipped: score.quality.clipped,
+                bandwidth_hz: score.quality.bandwidth_hz,
+                voiced_seconds: score.quality.voiced_seconds,
+            },
             notes: score.notes.iter().map(ToString::to_string).collect(),
             model: info
                 .model_path

@@ -9,8 +9,8 @@ use ndarray::ArrayView2;
 
 use crate::audio::check_amplitude;
 use crate::model::{Model, ModelSource, Normalization};
+use crate::quality::Listener;
 use crate::runtime::{self, Engine, Settings};
-use crate::score::Listener;
 use crate::{
     AudioReader, Error, ExecutionProvider, Label, ModelMetadata, Result, Runtime, Score, Stream, Tail, Window,
     WindowScore, Windowing,
@@ -100,7 +100,7 @@ impl Detector {
         check_amplitude(samples, MAX_AMPLITUDE)?;
         let mut scores = Vec::with_capacity(count);
         self.score_windows(self.windowing.windows(samples), &mut scores)?;
-        let mut listener = Listener::default();
+        let mut listener = Listener::new();
         listener.hear(samples);
         Ok(self.sum_up(scores, &listener))
     }
@@ -190,7 +190,7 @@ impl Detector {
 
     /// The score of a clip from those of its windows, at least one.
     pub(crate) fn sum_up(&self, windows: Vec<WindowScore>, listener: &Listener) -> Score {
-        Score::new(windows, self.threshold, listener.samples(), listener.notes())
+        Score::new(windows, self.threshold, listener)
     }
 
     /// Runs the model on a batch and appends its windows' scores. `buffer` is where several windows are put side by side.

@@ -21,7 +21,8 @@
 //!   calibrated probability.
 //! - [`Score::llr`] runs the other way, as in the field's score files: higher is more bona fide. It does not saturate,
 //!   so rank clips by it.
-//! - [`Score::notes`] tells when there was little to go by: a very short clip, silence, clipping.
+//! - [`Score::notes`] tells when there was little to go by: a very short clip, silence, clipping, a telephone's band. Where
+//!   there is no speech at all, [`Score::verdict`] is none.
 //! - [`Score::windows`] tells where in the clip the model heard something.
 //!
 //! # Runtimes
@@ -77,6 +78,7 @@ mod detector;
 mod error;
 pub mod metrics;
 mod model;
+mod quality;
 mod runtime;
 mod score;
 mod stream;
@@ -86,8 +88,9 @@ pub use audio::{Audio, AudioReader, Resampler, SAMPLE_RATE, resample};
 pub use detector::{Detector, DetectorBuilder, Info, MIN_SAMPLES};
 pub use error::{Error, Result};
 pub use model::{ModelMetadata, Normalization};
+pub use quality::{Note, Quality};
 pub use runtime::{ExecutionProvider, Runtime};
-pub use score::{Label, Note, Score, WindowScore};
+pub use score::{Label, Score, WindowScore};
 pub use stream::Stream;
 pub use windows::{Tail, Window, Windowing, Windows};
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::quality::Listener;
 use crate::windows::seconds;
+use crate::{Note, Quality};
 
 /// What the voice is called: made by a person or by a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +58,8 @@ pub struct Score {
     pub llr: f32,
     /// The score of each window, in the clip's order.
     pub windows: Vec<WindowScore>,
+    /// What the clip is like as a signal.
+    pub quality: Quality,
     /// Reasons to trust the score less.
     pub notes: Vec<Note>,
 }
@@ -92,8 +96,9 @@ impl WindowScore {
 }
 
 impl Score {
-    /// Sums up the windows of a clip of `samples` samples. There is at least one window.
-    pub(crate) fn new(windows: Vec<WindowScore>, threshold: f32, samples: usize, notes: Vec<Note>) -> Self {
+    /// Sums up the windows of a clip. There is at least one window.
+    pub(crate) fn new(windows: Vec<WindowScore>, threshold: f32, heard: &Listener) -> Self {
+        let quality = heard.quality();
         let mean = |value: fn(&WindowScore) -> f32| {
             let sum: f64 = windows.iter().map(|window| f64::from(value(window))).sum();
             (sum / windows.len() as f64) as f32
@@ -111,89 +116,25 @@ impl Score {
             label,
             confidence,
             threshold,
-            duration_seconds: seconds(samples),
+            duration_seconds: seconds(heard.samples()),
             llr: mean(|window| window.llr),
             windows,
-            notes,
+            notes: Note::of(&quality, heard.samples()),
+            quality,
         }
     }
-}
 
-/// A reason to trust a score less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Note {
-    /// The clip is under a second: most of what the model saw is padding.
-    TooShort,
-    /// No sample reaches half a step of 16-bit audio: there is nothing to hear.
-    DigitalSilence,
-    /// At least one sample in a thousand is at full scale: the recording is overdriven.
-    Clipped,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::TooShort => "shorter than a second",
-            Self::DigitalSilence => "digital silence",
-            Self::Clipped => "clipped",
-        })
-    }
-}
-
-/// Under this many samples (1 s) a score is [`Note::TooShort`].
-const SHORT: usize = 16_000;
-/// Half a quantisation step of 16-bit audio.
-const SILENCE: f32 = 0.5 / 32_768.0;
-/// Full scale, less what 8-bit audio can't express.
-const FULL_SCALE: f32 = 127.0 / 128.0;
-
-/// Hears a clip at 16 kHz, in pieces or as a whole, and tells what there is to note of it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Listener {
-    samples: usize,
-    audible: bool,
-    clipped: usize,
-}
-
-impl Listener {
-    pub(crate) fn hear(&mut self, samples: &[f32]) {
-        self.samples += samples.len();
-        self.audible = self.audible || samples.iter().any(|sample| sample.abs() >= SILENCE);
-        self.clipped += samples.iter().filter(|sample| sample.abs() >= FULL_SCALE).count();
-    }
-
-    /// Samples heard.
-    pub(crate) fn samples(&self) -> usize {
-        self.samples
-    }
-
-    pub(crate) fn notes(&self) -> Vec<Note> {
-        let mut notes = Vec::new();
-        if self.samples < SHORT {
-            notes.push(Note::TooShort);
-        }
-        if !self.audible {
-            notes.push(Note::DigitalSilence);
-        }
-        if self.clipped > 0 && self.clipped * 1000 >= self.samples {
-            notes.push(Note::Clipped);
-        }
-        notes
+    /// The label, unless there is no speech in the clip: of silence, a tone or noise a model says something too, but it
+    /// means nothing.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Label> {
+        (!self.notes.contains(&Note::NoSpeech)).then_some(self.label)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn notes(samples: &[f32]) -> Vec<Note> {
-        let mut listener = Listener::default();
-        samples.chunks(100).for_each(|piece| listener.hear(piece));
-        listener.notes()
-    }
 
     fn window(bonafide: f32, spoof: f32) -> WindowScore {
         WindowScore::new(0.0, 4.0, bonafide, spoof)
@@ -217,11 +158,11 @@ mod tests {
 
     #[test]
     fn a_clip_is_spoof_above_the_threshold_only() {
-        let undecided = Score::new(vec![window(0.0, 0.0)], 0.5, 64_000, Vec::new());
+        let undecided = Score::new(vec![window(0.0, 0.0)], 0.5, &Listener::new());
         assert_eq!((undecided.spoof_probability, undecided.label), (0.5, Label::Bonafide));
         assert_eq!(undecided.confidence, 0.5);
 
-        let low = Score::new(vec![window(0.0, 0.0)], 0.4, 64_000, Vec::new());
+        let low = Score::new(vec![window(0.0, 0.0)], 0.4, &Listener::new());
         assert_eq!((low.label, low.confidence, low.threshold), (Label::Spoof, 0.5, 0.4));
     }
 
@@ -229,22 +170,12 @@ mod tests {
     fn a_clips_score_is_the_mean_of_its_windows() {
         let windows = vec![window(2.0, 0.0), window(-1.0, 1.0), window(0.5, 0.0)];
         let expected = windows.iter().map(|w| w.spoof_probability).sum::<f32>() / 3.0;
-        let score = Score::new(windows, 0.5, 100_000, Vec::new());
+        let mut listener = Listener::new();
+        listener.hear(&[0.1; 100_000]);
+        let score = Score::new(windows, 0.5, &listener);
         assert!((score.spoof_probability - expected).abs() < 1e-6);
         assert!((score.spoof_probability + score.bonafide_probability - 1.0).abs() < 1e-6);
         assert!((score.llr - 0.5 / 3.0).abs() < 1e-6);
         assert_eq!(score.duration_seconds, 6.25);
-    }
-
-    #[test]
-    fn notes_name_short_silent_and_clipped_audio() {
-        assert_eq!(notes(&vec![0.1; 16_000]), []);
-        assert_eq!(notes(&vec![0.1; 15_999]), [Note::TooShort]);
-        assert_eq!(notes(&vec![0.0; 16_000]), [Note::DigitalSilence]);
-        let mut loud = vec![0.1; 16_000];
-        loud[..15].fill(-1.0);
-        assert_eq!(notes(&loud), []);
-        loud[..16].fill(-1.0);
-        assert_eq!(notes(&loud), [Note::Clipped]);
     }
 }

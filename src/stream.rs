@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::audio::{SAMPLE_RATE, check_amplitude, check_channels, mean_of_channels};
 use crate::detector::MAX_AMPLITUDE;
-use crate::score::Listener;
+use crate::quality::Listener;
 use crate::{Detector, Resampler, Result, Score, Window, WindowScore};
 
 /// Scores a clip piece by piece: the windows, and in the end the score, are those of [`Detector::score`] on the whole.
@@ -72,7 +72,7 @@ impl<'d> Stream<'d> {
             pending: Vec::new(),
             position: 0,
             windows: Vec::new(),
-            listener: Listener::default(),
+            listener: Listener::new(),
         }
     }
 
@@ -131,7 +131,7 @@ impl<'d> Stream<'d> {
         self.pending.clear();
         self.position = 0;
         self.windows.clear();
-        self.listener = Listener::default();
+        self.listener = Listener::new();
     }
 
     /// Scores the windows whose samples are all there, and forgets the samples that no other window needs.

@@ -35,11 +35,11 @@ fn the_table_shows_each_file_and_then_the_runtime() {
     let text = text(output.stdout);
     let lines: Vec<&str> = text.lines().collect();
     assert!(
-        lines[0].starts_with("label     P(spoof)  confidence  seconds  windows"),
+        lines[0].starts_with("label      P(spoof)  confidence  seconds  windows"),
         "{text}"
     );
     assert!(
-        lines[1].starts_with("spoof       0.5466       54.7 %    10.09        5"),
+        lines[1].starts_with("spoof        0.5466       54.7 %    10.09        5"),
         "{text}"
     );
     let info = model.detector(Runtime::Auto).build().unwrap();
