@@ -637,7 +637,7 @@ fn settings_are_inert_and_nothing_else_is() {
     // A namespace is no tensor, nor a dict of them.
     for wrong in [
         &b"cargparse\nNamespace\n)\x81."[..],
-        b"cargparse\nNamespace\n)\x81K\x01s.",
+        b"cargparse\nNamespace\n)\x81NK\x01s.",
     ] {
         let bytes = [LEGACY_HEAD, b"\x80\x02", wrong, &legacy_keys(&[])].concat();
         let error = file.open(&bytes).unwrap_err();
