@@ -269,6 +269,118 @@ pub enum Error {
         assumed: bool,
     },
 
+    // The hub.
+    /// A source starts like one on the hub, and isn't one.
+    #[error("`{found}` is no model on the hub: expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION")]
+    HubName {
+        /// What was given.
+        found: String,
+    },
+    /// This build can't fetch from the hub.
+    #[error(
+        "{name} is on the hub, and this build can't fetch from there: install with `--features hub`, or download its \
+         files and give their folder"
+    )]
+    HubFeature {
+        /// The model.
+        name: String,
+    },
+    /// The hub doesn't let this user have the model.
+    #[error(
+        "{url} answers {status}: {}",
+        if *sent_token {
+            "the token in use may not read it; accept the model's terms on its page, or set HF_TOKEN to another"
+        } else {
+            "it is private, gated or does not exist; check its name, accept its terms on its page and set HF_TOKEN"
+        }
+    )]
+    HubAccess {
+        /// 401 or 403.
+        status: u16,
+        /// What was asked.
+        url: String,
+        /// Whether it was asked with a token.
+        sent_token: bool,
+    },
+    /// There is no such model, revision or file.
+    #[error("the hub has no {what}: {url} answers 404")]
+    HubNotFound {
+        /// What was wanted.
+        what: String,
+        /// What was asked.
+        url: String,
+    },
+    /// The hub answers with another status than success.
+    #[error("{url} answers {status}, expected 200; try again later")]
+    HubStatus {
+        /// The status.
+        status: u16,
+        /// What was asked.
+        url: String,
+    },
+    /// The hub can't be reached, or did not answer.
+    #[error("{url} can't be reached: {detail}; try again, or set HF_HUB_OFFLINE=1 to use what is cached")]
+    HubConnection {
+        /// What was asked.
+        url: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A download broke off. What came is kept.
+    #[error("{url} broke off after {done} bytes{}: {detail}; run it again to continue from there", of(*total))]
+    HubInterrupted {
+        /// What was downloaded.
+        url: String,
+        /// Bytes that came, those of earlier runs included.
+        done: u64,
+        /// All its bytes, if known.
+        total: Option<u64>,
+        /// What happened.
+        detail: String,
+    },
+    /// A downloaded file isn't the one that the hub described. It was removed.
+    #[error(
+        "{} was downloaded with SHA-256 {found}, expected {expected}, and removed; run it again",
+        path.display()
+    )]
+    HubChecksum {
+        /// The file in the cache.
+        path: PathBuf,
+        /// What the hub says.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// The hub's answer makes no sense, or is too large.
+    #[error("{url}: {detail}")]
+    HubAnswer {
+        /// What was asked.
+        url: String,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// Only the cache may be used, and it lacks the model.
+    #[error(
+        "{repository} is not in the cache ({}: {detail}), and HF_HUB_OFFLINE is set; run it once without that",
+        path.display()
+    )]
+    HubOffline {
+        /// The model.
+        repository: String,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is missing.
+        detail: String,
+    },
+    /// The cache can't be written.
+    #[error("the cache file {} can't be used: {source}; set HF_HUB_CACHE to another folder if need be", path.display())]
+    HubCache {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
     /// The model could not be written.
     #[error("cannot write {}: {source}; nothing was left behind", path.display())]
     Write {
@@ -286,6 +398,10 @@ fn hint(assumed: bool) -> &'static str {
     } else {
         ""
     }
+}
+
+fn of(total: Option<u64>) -> String {
+    total.map_or_else(String::new, |total| format!(" of {total}"))
 }
 
 fn plural(count: usize) -> String {

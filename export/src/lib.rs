@@ -18,6 +18,8 @@
 pub mod checkpoint;
 mod config;
 mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod onnx;
 mod source;
 mod wav2vec2;

@@ -26,7 +26,7 @@ const MAX_SHARDS: usize = 1024;
 const MAX_INDEX_BYTES: u64 = 16 << 20;
 
 /// Finds the weights of a folder: a file, or an index of several.
-pub(super) fn find(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn find(folder: &Path) -> Result<PathBuf> {
     let failed = |source| Error::Read {
         path: folder.to_owned(),
         source,
@@ -86,7 +86,7 @@ pub(crate) struct Index {
 
 impl Index {
     /// Whether the file is an index, by its name.
-    pub(super) fn is_index(path: &Path) -> bool {
+    pub(crate) fn is_index(path: &Path) -> bool {
         path.extension().is_some_and(|extension| extension == "json")
     }
 
