@@ -256,10 +256,7 @@ impl Fetch<'_> {
                 })?
             }
         };
-        if !Path::new(weights)
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
+        if !Index::is_index(Path::new(weights)) {
             self.file(weights, MAX_WEIGHT_BYTES, progress)?;
             return Ok(self.cache.folder(self.commit));
         }

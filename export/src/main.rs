@@ -15,7 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Parser)]
 #[command(name = "bonafide-export", version)]
 struct Arguments {
-    /// The checkpoint: a file of torch.save or safetensors, a folder of Hugging Face's, or hf://OWNER/NAME[@REVISION]
+    /// The checkpoint: a file of torch.save or safetensors, a folder of Hugging Face's, or
+    /// `hf://OWNER/NAME[@REVISION]`
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
     /// The ONNX file to write

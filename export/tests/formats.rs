@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bonafide_export::checkpoint::{Checkpoint, Format, Value};
-use bonafide_export::{Error, Result};
+use bonafide_export::{Error, Options, Result, export};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> PathBuf {
@@ -91,6 +92,58 @@ fn reads_the_training_of_a_legacy_file() {
     let checkpoint = Checkpoint::open(fixture("legacy.pt")).unwrap();
     assert_eq!((checkpoint.epoch(), checkpoint.best_eer()), (Some(7), Some(0.25)));
     assert_eq!(checkpoint.config()["seed"], Value::Int(42));
+}
+
+#[test]
+fn a_model_says_which_files_it_was_made_from() {
+    // The tiny model, its tensors split among two shards.
+    let tiny = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/tiny"));
+    let whole = Checkpoint::open(tiny.join("tiny.pt")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(tiny.join("config.json"), folder.path().join("config.json")).unwrap();
+    let mut shards = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+    let mut weight_map = Vec::new();
+    for (i, (name, tensor)) in whole.tensors().enumerate() {
+        let (header, numbers) = &mut shards[i % 2];
+        let start = numbers.len();
+        numbers.extend(whole.read_f32(name).unwrap().iter().flat_map(|x| x.to_le_bytes()));
+        header.push(format!(
+            r#""{name}":{{"dtype":"F32","shape":{:?},"data_offsets":[{start},{}]}}"#,
+            tensor.shape,
+            numbers.len()
+        ));
+        weight_map.push(format!(r#""{name}":"{}.safetensors""#, i % 2));
+    }
+    for (i, (header, numbers)) in shards.iter().enumerate() {
+        let mut bytes = safetensors(&format!("{{{}}}", header.join(",")), 0);
+        bytes.extend(numbers);
+        write(&folder, &format!("{i}.safetensors"), bytes);
+    }
+    write(
+        &folder,
+        INDEX,
+        format!(r#"{{"weight_map":{{{}}}}}"#, weight_map.join(",")),
+    );
+
+    let hash = |path: &Path| {
+        let digest = Sha256::digest(std::fs::read(path).unwrap());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    let source_of = |path: &Path| {
+        let out = folder.path().join("out.onnx");
+        let summary = export(path, out, &Options::default(), &mut |_| {}).unwrap();
+        let metadata: BTreeMap<_, _> = summary.metadata.into_iter().collect();
+        ["file", "sha256"].map(|key| metadata[&format!("bonafide.source_{key}")].clone())
+    };
+    let of_one = source_of(&tiny.join("tiny.pt"));
+    assert_eq!(of_one, ["tiny.pt".to_owned(), hash(&tiny.join("tiny.pt"))]);
+    let names = ["0.safetensors", "1.safetensors", INDEX];
+    let lines: String = names
+        .map(|name| format!("{}  {name}\n", hash(&folder.path().join(name))))
+        .concat();
+    write(&folder, "sums", lines);
+    let of_shards = source_of(folder.path());
+    assert_eq!(of_shards, [INDEX.to_owned(), hash(&folder.path().join("sums"))]);
 }
 
 // Folders.
@@ -356,7 +409,7 @@ fn a_changed_file_gives_tensors_or_an_error() {
         let whole = std::fs::read(fixture(name)).unwrap();
         let mut random = Random(3);
         let mut errors = 0;
-        for _ in 0..3000 {
+        for _ in 0..1500 {
             let mut changed = whole.clone();
             for _ in 0..1 + random.below(3) {
                 let place = random.below(header);
@@ -375,7 +428,7 @@ fn a_changed_file_gives_tensors_or_an_error() {
                 Err(_) => errors += 1,
             }
         }
-        assert!(errors > 1000, "{name}: {errors}");
+        assert!(errors > 500, "{name}: {errors}");
     }
 }
 

@@ -16,6 +16,10 @@ use crate::{Error, Result};
 pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 /// The one version of the protocol.
 const PROTOCOL: i64 = 1001;
+/// The most bytes of each of the first three pickles, which have about 100, and of the last, which has 30 per storage:
+/// so that they take little memory beside the object.
+const MAX_HEAD_BYTES: usize = 4 << 10;
+const MAX_KEYS_BYTES: usize = 2 << 20;
 
 /// Reads the pickles, and finds where each storage is.
 pub(super) fn read(map: Map) -> Result<(WeightFile, Contents)> {
@@ -28,21 +32,22 @@ pub(super) fn read(map: Map) -> Result<(WeightFile, Contents)> {
     // Copied, because text must not change while it is read as such.
     let text = map.bytes()[..map.bytes().len().min(pickle::MAX_BYTES)].to_vec();
     let mut at = 0;
-    let mut next = || {
-        let pickle = Pickle::read(text.get(at..).unwrap_or_default())
+    let mut next = |max_bytes: usize| {
+        let rest = text.get(at..).unwrap_or_default();
+        let pickle = Pickle::read(&rest[..rest.len().min(max_bytes)])
             .map_err(|failure| failure.into_error(map.path(), "the file", at))?;
         at += pickle.len();
         Ok::<_, Error>(pickle)
     };
     // `MAGIC`, which is how this function was chosen.
-    next()?;
-    let protocol = next()?;
+    next(MAX_HEAD_BYTES)?;
+    let protocol = next(MAX_HEAD_BYTES)?;
     if protocol.int(protocol.root()) != Some(PROTOCOL) {
         return Err(damaged(format!("expected protocol version {PROTOCOL}")));
     }
-    check_byte_order(&next()?, &map)?;
-    let object = next()?;
-    let keys = next()?;
+    check_byte_order(&next(MAX_HEAD_BYTES)?, &map)?;
+    let object = next(pickle::MAX_BYTES)?;
+    let keys = next(MAX_KEYS_BYTES)?;
 
     let Node::List(keys_list) = keys.node(keys.root()) else {
         return Err(damaged("the list of its storages is missing".to_owned()));

@@ -82,7 +82,7 @@ impl Cache {
         std::fs::write(&path, commit).map_err(failed(&path))
     }
 
-    /// The bytes with this ETag, which is a plain name.
+    /// The bytes with this `ETag`, which is a plain name.
     pub(super) fn blob(&self, etag: &str) -> Result<Blob> {
         let path = self.folder.join("blobs").join(etag);
         create_parent(&path)?;
@@ -104,7 +104,7 @@ fn create_parent(path: &Path) -> Result<()> {
 /// A file's bytes in the cache, there or not.
 pub(super) struct Blob {
     path: PathBuf,
-    /// Their SHA-256, which is the ETag of large files.
+    /// Their SHA-256, which is the `ETag` of large files.
     sha256: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// The most redirects followed. The hub itself needs one or two.
 const MAX_REDIRECTS: usize = 8;
-/// The header with the ETag of a large file's bytes, which are elsewhere.
+/// The header with the `ETag` of a large file's bytes, which are elsewhere.
 const LINKED_ETAG: &str = "x-linked-etag";
 
 /// A file of a commit.
