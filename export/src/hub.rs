@@ -317,7 +317,8 @@ impl Fetch<'_> {
                 total,
             });
         };
-        if total.is_some_and(|total| part.len() > total) {
+        // Of a file whose size isn't known, what there is may be all of it, which no server continues.
+        if total.is_none_or(|total| part.len() > total) {
             part.restart()?;
         }
         report(part.len());

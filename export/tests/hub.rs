@@ -529,6 +529,25 @@ fn a_server_that_knows_no_ranges_sends_all_again() {
 }
 
 #[test]
+fn a_file_of_unknown_size_starts_again() {
+    let (server, cache) = start(|request| {
+        let response = answer(&plain(), request).header("X-Linked-Size", "unknown");
+        let breaks = request.path.ends_with("model.safetensors");
+        assert_eq!(request.header("range"), None);
+        Response {
+            // All of it, but the last byte.
+            sent: breaks.then(|| response.body.len() - 1),
+            ..response
+        }
+    });
+    let hub = hub(&server, &cache);
+    for _ in 0..2 {
+        let error = fetch(&hub).unwrap_err();
+        assert!(matches!(error, Error::HubInterrupted { total: None, .. }), "{error:?}");
+    }
+}
+
+#[test]
 fn a_server_that_says_nothing_is_given_up() {
     // At the first request, and within its answer.
     for silent in [true, false] {
