@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::checkpoint::Dtype;
+use crate::checkpoint::folder::{WEIGHT_EXTENSIONS, WEIGHT_FILES};
+use crate::checkpoint::{Dtype, Format};
 
 /// What went wrong: what was expected, what was found, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -19,22 +20,53 @@ pub enum Error {
 
     // The checkpoint.
     /// The file is of another kind.
-    #[error("{} is not a PyTorch checkpoint: expected the zip file that `torch.save` writes, found {found}", path.display())]
+    #[error(
+        "{} is not a checkpoint: expected a file that `torch.save` writes, a safetensors file or a folder with one, \
+         found {found}",
+        path.display()
+    )]
     NotCheckpoint {
         /// The file.
         path: PathBuf,
         /// What it looks like.
         found: String,
     },
-    /// The file was written by PyTorch before 1.6, or with `_use_new_zipfile_serialization=False`.
+    /// The file was written by PyTorch before 0.1.10.
     #[error(
-        "{} is in the format of PyTorch before 1.6, which only Python can read: load it and `torch.save` it again \
-         with PyTorch 1.6 or later",
+        "{} is a tar file, the format of PyTorch before 0.1.10, which only Python can read: load it and `torch.save` \
+         it again with PyTorch 1 or later",
         path.display()
     )]
-    LegacyCheckpoint {
+    TarCheckpoint {
         /// The file.
         path: PathBuf,
+    },
+    /// A folder or repository has no weights, or several.
+    #[error(
+        "{place} has no weights to choose: expected {}, or a single file named *.{}; found {found}",
+        WEIGHT_FILES.join(", "), WEIGHT_EXTENSIONS.join(", *.")
+    )]
+    NoWeights {
+        /// The folder, or the repository.
+        place: String,
+        /// The files in it.
+        found: String,
+    },
+    /// The index of a sharded checkpoint isn't one, or contradicts its shards.
+    #[error("{}: {detail}; download the index and its shards again", path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// The index of a sharded checkpoint names a file that isn't there.
+    #[error("{} names the file `{shard}`, which is not beside it; download that too", index.display())]
+    MissingShard {
+        /// The index.
+        index: PathBuf,
+        /// The missing file.
+        shard: String,
     },
     /// The file holds a compiled program, not a state dict.
     #[error(
@@ -46,11 +78,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The zip file can't be used: truncated, damaged, compressed, or with entries outside the file.
-    #[error("{} cannot be read as a zip file: {detail}; download or copy it again", path.display())]
+    /// The file can't be used: truncated, damaged, compressed, or with parts outside the file.
+    #[error("{} cannot be read as a {format}: {detail}; download or copy it again", path.display())]
     Archive {
         /// The file.
         path: PathBuf,
+        /// What its first bytes say that it is.
+        format: Format,
         /// What is wrong.
         detail: String,
     },
@@ -94,14 +128,16 @@ pub enum Error {
     },
     /// The pickle isn't one that `torch.save` writes.
     #[error(
-        "{}: the pickle `data.pkl` is not as `torch.save` writes it: {detail} (at byte {offset}); save the checkpoint \
+        "{}: the pickle is not as `torch.save` writes it: {detail} (at byte {offset} of {part}); save the checkpoint \
          again",
         path.display()
     )]
     Pickle {
         /// The file.
         path: PathBuf,
-        /// Where in `data.pkl`.
+        /// What has the pickle: `data.pkl` in a zip file, or the file itself.
+        part: &'static str,
+        /// Where in that.
         offset: usize,
         /// What was expected and found.
         detail: String,
@@ -233,6 +269,118 @@ pub enum Error {
         assumed: bool,
     },
 
+    // The hub.
+    /// A source starts like one on the hub, and isn't one.
+    #[error("`{found}` is no model on the hub: expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION")]
+    HubName {
+        /// What was given.
+        found: String,
+    },
+    /// This build can't fetch from the hub.
+    #[error(
+        "{name} is on the hub, and this build can't fetch from there: install with `--features hub`, or download its \
+         files and give their folder"
+    )]
+    HubFeature {
+        /// The model.
+        name: String,
+    },
+    /// The hub doesn't let this user have the model.
+    #[error(
+        "{url} answers {status}: {}",
+        if *sent_token {
+            "the token in use may not read it; accept the model's terms on its page, or set HF_TOKEN to another"
+        } else {
+            "it is private, gated or does not exist; check its name, accept its terms on its page and set HF_TOKEN"
+        }
+    )]
+    HubAccess {
+        /// 401 or 403.
+        status: u16,
+        /// What was asked.
+        url: String,
+        /// Whether it was asked with a token.
+        sent_token: bool,
+    },
+    /// There is no such model, revision or file.
+    #[error("the hub has no {what}: {url} answers 404")]
+    HubNotFound {
+        /// What was wanted.
+        what: String,
+        /// What was asked.
+        url: String,
+    },
+    /// The hub answers with another status than success.
+    #[error("{url} answers {status}, expected 200; try again later")]
+    HubStatus {
+        /// The status.
+        status: u16,
+        /// What was asked.
+        url: String,
+    },
+    /// The hub can't be reached, or did not answer.
+    #[error("{url} can't be reached: {detail}; try again, or set HF_HUB_OFFLINE=1 to use what is cached")]
+    HubConnection {
+        /// What was asked.
+        url: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A download broke off. What came is kept.
+    #[error("{url} broke off after {done} bytes{}: {detail}; run it again to continue from there", of(*total))]
+    HubInterrupted {
+        /// What was downloaded.
+        url: String,
+        /// Bytes that came, those of earlier runs included.
+        done: u64,
+        /// All its bytes, if known.
+        total: Option<u64>,
+        /// What happened.
+        detail: String,
+    },
+    /// A downloaded file isn't the one that the hub described. It was removed.
+    #[error(
+        "{} was downloaded with SHA-256 {found}, expected {expected}, and removed; run it again",
+        path.display()
+    )]
+    HubChecksum {
+        /// The file in the cache.
+        path: PathBuf,
+        /// What the hub says.
+        expected: String,
+        /// What came.
+        found: String,
+    },
+    /// The hub's answer makes no sense, or is too large.
+    #[error("{url}: {detail}")]
+    HubAnswer {
+        /// What was asked.
+        url: String,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// Only the cache may be used, and it lacks the model.
+    #[error(
+        "{repository} is not in the cache ({}: {detail}), and HF_HUB_OFFLINE is set; run it once without that",
+        path.display()
+    )]
+    HubOffline {
+        /// The model.
+        repository: String,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is missing.
+        detail: String,
+    },
+    /// The cache can't be written.
+    #[error("the cache file {} can't be used: {source}; set HF_HUB_CACHE to another folder if need be", path.display())]
+    HubCache {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
     /// The model could not be written.
     #[error("cannot write {}: {source}; nothing was left behind", path.display())]
     Write {
@@ -250,6 +398,10 @@ fn hint(assumed: bool) -> &'static str {
     } else {
         ""
     }
+}
+
+fn of(total: Option<u64>) -> String {
+    total.map_or_else(String::new, |total| format!(" of {total}"))
 }
 
 fn plural(count: usize) -> String {

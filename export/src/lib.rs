@@ -18,6 +18,8 @@
 pub mod checkpoint;
 mod config;
 mod error;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod onnx;
 mod source;
 mod wav2vec2;
@@ -132,9 +134,8 @@ pub fn export(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary> {
-    let (checkpoint_path, out) = (checkpoint.as_ref(), out.as_ref());
-    let checkpoint = Checkpoint::open(checkpoint_path)?;
-    let (config, config_path) = find_config(checkpoint_path, options.config.as_deref())?;
+    let (checkpoint, out) = (Checkpoint::open(checkpoint)?, out.as_ref());
+    let (config, config_path) = find_config(checkpoint.path(), options.config.as_deref())?;
     let batch = match options.batch {
         Batch::Dynamic => Dimension::Named("N"),
         Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
@@ -149,13 +150,13 @@ pub fn export(
 
     let mut report = Progress {
         done: 0,
-        total: graph.weight_bytes() + source::file_len(checkpoint_path)?,
+        total: graph.weight_bytes() + source::total_bytes(&checkpoint)?,
     };
     let mut advance = |bytes: u64| {
         report.done += bytes;
         progress(report);
     };
-    let source = Source::read(checkpoint_path, &mut advance)?;
+    let source = Source::read(&checkpoint, &mut advance)?;
     let metadata = metadata(&checkpoint, &source, options.window_samples);
     let model = Model {
         graph,

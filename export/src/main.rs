@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Options, Summary, export};
+use bonafide_export::{Batch, Error, Options, Summary, export};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -15,7 +15,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[derive(Parser)]
 #[command(name = "bonafide-export", version)]
 struct Arguments {
-    /// The checkpoint: a file written by torch.save
+    /// The checkpoint: a file of torch.save or safetensors, a folder of Hugging Face's, or
+    /// `hf://OWNER/NAME[@REVISION]`
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
     /// The ONNX file to write
@@ -42,12 +43,14 @@ fn main() -> ExitCode {
 
     let start = Instant::now();
     let bar = ProgressBar::no_length().with_style(
-        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let exported = export(&arguments.checkpoint, &arguments.out, &options, &mut |progress| {
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
+    let exported = locate(arguments.checkpoint, &bar).and_then(|checkpoint| {
+        export(checkpoint, &arguments.out, &options, &mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+        })
     });
     bar.finish_and_clear();
     match exported {
@@ -61,6 +64,34 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The path of a checkpoint, fetched if it is on the hub.
+fn locate(source: PathBuf, bar: &ProgressBar) -> Result<PathBuf, Error> {
+    match source.to_str().filter(|name| name.starts_with("hf://")) {
+        Some(name) => fetch(name, bar),
+        None => Ok(source),
+    }
+}
+
+#[cfg(feature = "hub")]
+fn fetch(name: &str, bar: &ProgressBar) -> Result<PathBuf, Error> {
+    use bonafide_export::hub::Hub;
+
+    let folder = Hub::from_env().fetch(&name.parse()?, &mut |download| {
+        bar.set_message(download.file.to_owned());
+        if let Some(total) = download.total {
+            bar.set_length(total);
+        }
+        bar.set_position(download.done);
+    })?;
+    bar.set_message("");
+    Ok(folder)
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch(name: &str, _: &ProgressBar) -> Result<PathBuf, Error> {
+    Err(Error::HubFeature { name: name.to_owned() })
 }
 
 fn report(summary: &Summary, out: &str) {
