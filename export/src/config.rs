@@ -1,19 +1,22 @@
 //! The network's shape, as `config.json` states it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::activation::Activation;
 use crate::{Error, Result};
 
-/// The shape of a wav2vec2 network, with the field names of Hugging Face's `config.json`.
+/// The shape of a wav2vec2, HuBERT or WavLM network, with the field names of Hugging Face's `config.json`.
 ///
 /// What a file leaves out has the value of `facebook/wav2vec2-base`, as in `transformers`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Config {
-    /// The architecture's name; only `wav2vec2` is supported.
+    /// The architecture's name: `wav2vec2`, `hubert` or `wavlm`.
     pub model_type: String,
     /// Channels of each convolution of the feature extractor.
     pub conv_dim: Vec<usize>,
@@ -45,8 +48,26 @@ pub struct Config {
     pub num_conv_pos_embedding_groups: usize,
     /// `true`: layer norm before each part of a layer (large models); `false`: after it.
     pub do_stable_layer_norm: bool,
-    /// Whether adapter layers follow the encoder.
+    /// Whether adapter layers follow the encoder; not supported.
     pub add_adapter: bool,
+    /// Width of the adapters inside the transformer layers; not supported.
+    pub adapter_attn_dim: Option<usize>,
+    /// HuBERT: whether the features are layer-normalised before they are projected.
+    pub feat_proj_layer_norm: bool,
+    /// HuBERT: whether a batch norm precedes the positional convolution, which then has no weight norm.
+    pub conv_pos_batch_norm: bool,
+    /// WavLM: how many buckets the relative positions fall into, half of them for each direction.
+    pub num_buckets: usize,
+    /// WavLM: from this distance on, in frames, all relative positions share the last bucket.
+    pub max_bucket_distance: usize,
+    /// Whether the head sees a weighted sum of all hidden states, and not the last alone.
+    pub use_weighted_layer_sum: bool,
+    /// Width of the linear layer before the mean over time; `None` when the classifier follows the mean directly.
+    pub classifier_proj_size: Option<usize>,
+    /// The name of each class.
+    pub id2label: Option<BTreeMap<usize, String>>,
+    /// What the network was trained for; a softmax over the classes must be meant.
+    pub problem_type: Option<String>,
 }
 
 impl Default for Config {
@@ -70,6 +91,15 @@ impl Default for Config {
             num_conv_pos_embedding_groups: 16,
             do_stable_layer_norm: false,
             add_adapter: false,
+            adapter_attn_dim: None,
+            feat_proj_layer_norm: true,
+            conv_pos_batch_norm: false,
+            num_buckets: 320,
+            max_bucket_distance: 800,
+            use_weighted_layer_sum: false,
+            classifier_proj_size: Some(256),
+            id2label: None,
+            problem_type: None,
         }
     }
 }
@@ -86,16 +116,32 @@ impl Config {
     /// [`Error::Read`] when the file can't be read, [`Error::ConfigSyntax`] when it isn't JSON of this form, and
     /// [`Error::Config`] when a field has a value that this exporter doesn't support.
     pub fn read(path: &Path) -> Result<Self> {
-        let json = std::fs::read(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let config: Self = serde_json::from_slice(&json).map_err(|source| Error::ConfigSyntax {
-            path: path.to_owned(),
-            source,
-        })?;
+        let config: Self = parse(path, &read(path)?)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// These fields, and those that the file states in their place. Not validated.
+    pub(crate) fn overlaid(&self, path: &Path) -> Result<Self> {
+        let json = read(path)?;
+        // First as a whole, for errors that tell the line.
+        parse::<Self>(path, &json)?;
+        let stated: serde_json::Map<String, Value> = parse(path, &json)?;
+        let mut fields = self.fields();
+        fields.extend(stated);
+        serde_json::from_value(Value::Object(fields)).map_err(|source| Error::ConfigSyntax {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The fields by name.
+    pub(crate) fn fields(&self) -> serde_json::Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            // A struct of numbers and strings is an object.
+            _ => serde_json::Map::new(),
+        }
     }
 
     /// Checks that the network can be built.
@@ -104,27 +150,30 @@ impl Config {
     ///
     /// [`Error::Config`], which names the field, what is supported and what was found.
     pub fn validate(&self) -> Result<()> {
+        let family = &self.model_type;
         expect(
             "model_type",
-            "\"wav2vec2\"",
-            &self.model_type,
-            self.model_type == "wav2vec2",
+            "\"wav2vec2\", \"hubert\" or \"wavlm\"",
+            family,
+            ["wav2vec2", "hubert", "wavlm"].contains(&family.as_str()),
         )?;
         for (field, activation) in [
             ("feat_extract_activation", &self.feat_extract_activation),
             ("hidden_act", &self.hidden_act),
         ] {
-            expect(field, "\"gelu\"", activation, activation == "gelu")?;
+            let known = Activation::named(activation).is_some();
+            expect(field, &Activation::names(), activation, known)?;
         }
         let norm = &self.feat_extract_norm;
-        expect("feat_extract_norm", "\"group\"", norm, norm == "group")?;
-        for (field, value) in [
-            ("conv_bias", self.conv_bias),
-            ("do_stable_layer_norm", self.do_stable_layer_norm),
-            ("add_adapter", self.add_adapter),
-        ] {
-            expect(field, "false", &value, !value)?;
-        }
+        let known = ["group", "layer"].contains(&norm.as_str());
+        expect("feat_extract_norm", "\"group\" or \"layer\"", norm, known)?;
+        let no_adapter = "false: adapters are not supported";
+        expect("add_adapter", no_adapter, &self.add_adapter, !self.add_adapter)?;
+        let width = &self.adapter_attn_dim;
+        expect("adapter_attn_dim", "null: adapters are not supported", width, width.is_none())?;
+        let problem = &self.problem_type;
+        let softmax = problem.as_deref().is_none_or(|p| p == "single_label_classification");
+        expect("problem_type", "\"single_label_classification\" or null", problem, softmax)?;
 
         let convolutions = self.conv_dim.len();
         expect("conv_dim", "at least one convolution", &self.conv_dim, convolutions > 0)?;
@@ -148,6 +197,8 @@ impl Config {
                 self.num_conv_pos_embedding_groups,
                 MAX_SIZE,
             ),
+            ("max_bucket_distance", self.max_bucket_distance, MAX_SIZE),
+            ("classifier_proj_size", self.classifier_proj_size.unwrap_or(1), MAX_SIZE),
         ] {
             expect(field, &format!("1 to {most}"), &size, (1..=most).contains(&size))?;
         }
@@ -158,6 +209,12 @@ impl Config {
             let expected = format!("a divisor of hidden_size {}", self.hidden_size);
             expect(field, &expected, &divisor, self.hidden_size.is_multiple_of(divisor))?;
         }
+        // Half of the buckets are for each direction, and half of those for distances of their own; the rest are on a
+        // logarithmic scale up to the largest distance.
+        let buckets = self.num_buckets;
+        let expected = format!("4 to {MAX_SIZE}, and less than 4 times max_bucket_distance {}", self.max_bucket_distance);
+        let fits = (4..=MAX_SIZE).contains(&buckets) && buckets / 4 < self.max_bucket_distance;
+        expect("num_buckets", &expected, &buckets, fits)?;
         let eps = self.layer_norm_eps;
         expect(
             "layer_norm_eps",
@@ -188,11 +245,26 @@ impl Config {
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, json: &[u8]) -> Result<T> {
+    serde_json::from_slice(json).map_err(|source| Error::ConfigSyntax {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 fn expect(field: &'static str, expected: &str, found: &dyn std::fmt::Debug, holds: bool) -> Result<()> {
     if holds {
         return Ok(());
     }
     Err(Error::Config {
+        file: "config.json",
         field,
         expected: expected.to_owned(),
         found: format!("{found:?}"),
@@ -216,11 +288,11 @@ mod tests {
     #[test]
     fn unsupported_values_are_named() {
         let config = Config {
-            hidden_act: "relu".to_owned(),
+            hidden_act: "snake".to_owned(),
             ..Config::default()
         };
         let message = config.validate().unwrap_err().to_string();
-        assert!(message.contains("hidden_act") && message.contains("relu"), "{message}");
+        assert!(message.contains("hidden_act") && message.contains("snake"), "{message}");
 
         let config = Config {
             num_attention_heads: 7,

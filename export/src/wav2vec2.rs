@@ -5,16 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::checkpoint::Checkpoint;
+use crate::layout::{CLASSES, Recognised};
+use crate::names::POSITIONAL_KERNEL;
 use crate::onnx::{Attribute, Dimension, Graph};
 use crate::{Config, Error, Result};
 
 /// Epsilon of `torch.nn.GroupNorm`, which `transformers` leaves at its default whatever the config says.
 const GROUP_NORM_EPS: f32 = 1e-5;
-/// Bona fide and spoof.
-const CLASSES: usize = 2;
-/// Vectors that only pre-training uses.
-const UNUSED: [&str; 1] = ["backbone.masked_spec_embed"];
+/// What precedes the canonical names of the backbone's tensors and layers in the graph.
+const BACKBONE: &str = "backbone.";
 
 /// The graph's input and output, which callers feed and read by these names.
 pub(crate) const INPUT: &str = "waveform";
@@ -23,25 +22,11 @@ pub(crate) const OUTPUT: &str = "logits";
 /// A window may be at most this long, 10 minutes at 16 kHz: attention takes memory with its square.
 const MAX_WINDOW: usize = 600 * 16_000;
 
-/// What the graph is to look like.
-pub(crate) struct Shape<'a> {
-    pub(crate) config: &'a Config,
-    /// The config is an assumption, which a misfit then puts in doubt.
-    pub(crate) assumed: bool,
-    pub(crate) window_samples: usize,
-    pub(crate) batch: Dimension,
-}
-
 /// Builds the graph `waveform [batch, window_samples]` → `logits [batch, 2]`.
 ///
 /// Every tensor of the checkpoint must be one of the network's and have its shape.
-pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, shape: &Shape<'a>) -> Result<Graph<'a>> {
-    let Shape {
-        config,
-        assumed,
-        window_samples,
-        ref batch,
-    } = *shape;
+pub(crate) fn build<'a>(checkpoint: &'a Recognised<'a>, window_samples: usize, batch: &Dimension) -> Result<Graph<'a>> {
+    let config = &checkpoint.config;
     let frames = config.frames(window_samples);
     if frames == 0 || window_samples > MAX_WINDOW {
         return Err(Error::Window {
@@ -52,9 +37,8 @@ pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, shape: &Shape<'a>) -> Result
     let mut network = Network {
         checkpoint,
         config,
-        assumed,
         graph: Graph::default(),
-        used: UNUSED.into(),
+        used: BTreeSet::new(),
     };
     let waveform = network
         .graph
@@ -69,14 +53,13 @@ pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, shape: &Shape<'a>) -> Result
     network
         .graph
         .output(OUTPUT, &[batch.clone(), Dimension::Fixed(CLASSES)]);
-    network.refuse_unused_tensors()?;
+    checkpoint.refuse_unused(|name| network.used.contains(name))?;
     Ok(network.graph)
 }
 
 struct Network<'a> {
-    checkpoint: &'a Checkpoint,
+    checkpoint: &'a Recognised<'a>,
     config: &'a Config,
-    assumed: bool,
     graph: Graph<'a>,
     /// The checkpoint's tensors that the graph has taken up.
     used: BTreeSet<&'a str>,
@@ -137,7 +120,7 @@ impl<'a> Network<'a> {
         let encoder = "backbone.encoder";
         let name = format!("{encoder}.pos_conv_embed");
 
-        let weight = self.weight_normed(&format!("{name}.conv"), size, size / groups, kernel)?;
+        let weight = self.weight(&format!("{BACKBONE}{POSITIONAL_KERNEL}"), &[size, size / groups, kernel])?;
         let bias = self.weight(&format!("{name}.conv.bias"), &[size])?;
         // PyTorch pads kernel / 2 frames on both sides and, as an even kernel then yields one frame too many, drops
         // the last: the same as one frame less padding at the end.
@@ -289,12 +272,12 @@ impl<'a> Network<'a> {
         self.graph.node(op_type, name, inputs, &[])
     }
 
-    /// A tensor of the checkpoint as it is.
+    /// A tensor of the network as it is.
     fn weight(&mut self, name: &str, shape: &[usize]) -> Result<String> {
         self.folded(name, shape, shape.to_vec(), |values| values)
     }
 
-    /// A tensor of the checkpoint, rearranged to `folded_shape` by `fold` when the model is written.
+    /// A tensor of the network with `shape`, rearranged to `folded_shape` by `fold` when the model is written.
     fn folded(
         &mut self,
         name: &str,
@@ -302,93 +285,11 @@ impl<'a> Network<'a> {
         folded_shape: Vec<usize>,
         fold: impl Fn(Vec<f32>) -> Vec<f32> + 'a,
     ) -> Result<String> {
-        let name = self.take(name, shape)?;
+        let canonical = name.strip_prefix(BACKBONE).unwrap_or(name).to_owned();
         let checkpoint = self.checkpoint;
+        self.used.extend(checkpoint.check(&canonical, shape)?);
         Ok(self
             .graph
-            .weight(name, folded_shape, move || checkpoint.read_f32(name).map(&fold)))
-    }
-
-    /// The weight-normalised kernel of a convolution: `g · v / ‖v‖`, one norm per position of the kernel.
-    ///
-    /// PyTorch has stored the pair as `parametrizations.weight.original0/1` since 2.0 and as `weight_g`/`weight_v`
-    /// before.
-    fn weight_normed(&mut self, name: &str, outputs: usize, inputs: usize, kernel: usize) -> Result<String> {
-        let spellings = [
-            [
-                format!("{name}.parametrizations.weight.original0"),
-                format!("{name}.parametrizations.weight.original1"),
-            ],
-            [format!("{name}.weight_g"), format!("{name}.weight_v")],
-        ];
-        let [g, v] = spellings
-            .iter()
-            .find(|[g, _]| self.checkpoint.tensor(g).is_some())
-            .unwrap_or(&spellings[0]);
-        let g = self.take(g, &[1, 1, kernel])?;
-        let v = self.take(v, &[outputs, inputs, kernel])?;
-        let checkpoint = self.checkpoint;
-        Ok(self
-            .graph
-            .weight(format!("{name}.weight"), vec![outputs, inputs, kernel], move || {
-                let magnitudes = checkpoint.read_f32(g)?;
-                let mut weight = checkpoint.read_f32(v)?;
-                normalise(&mut weight, &magnitudes);
-                Ok(weight)
-            }))
-    }
-
-    /// Marks a tensor as used, and checks that it is there with `shape`. Returns its name as the checkpoint keeps it.
-    fn take(&mut self, name: &str, shape: &[usize]) -> Result<&'a str> {
-        let Some((name, tensor)) = self.checkpoint.tensor(name) else {
-            return Err(Error::MissingTensor {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                assumed: self.assumed,
-            });
-        };
-        if tensor.shape != shape {
-            return Err(Error::TensorShape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: tensor.shape.clone(),
-                assumed: self.assumed,
-            });
-        }
-        self.used.insert(name);
-        Ok(name)
-    }
-
-    fn refuse_unused_tensors(&self) -> Result<()> {
-        let unused = self.checkpoint.tensors().filter(|(name, _)| !self.used.contains(name));
-        let names: Vec<String> = unused.map(|(name, _)| name.to_owned()).collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        Err(Error::UnknownTensors {
-            names,
-            assumed: self.assumed,
-        })
-    }
-}
-
-/// Scales `weight [.., kernel]` so that, for each position of the kernel, its norm is the magnitude given.
-fn normalise(weight: &mut [f32], magnitudes: &[f32]) {
-    let kernel = magnitudes.len();
-    let mut squares = vec![0.0_f64; kernel];
-    for row in weight.chunks_exact(kernel) {
-        for (sum, &w) in squares.iter_mut().zip(row) {
-            *sum += f64::from(w) * f64::from(w);
-        }
-    }
-    let scales: Vec<f64> = squares
-        .iter()
-        .zip(magnitudes)
-        .map(|(sum, &g)| f64::from(g) / sum.sqrt())
-        .collect();
-    for row in weight.chunks_exact_mut(kernel) {
-        for (w, scale) in row.iter_mut().zip(&scales) {
-            *w = (f64::from(*w) * scale) as f32;
-        }
+            .weight(name, folded_shape, move || checkpoint.read_f32(&canonical).map(&fold)))
     }
 }
