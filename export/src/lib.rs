@@ -19,6 +19,9 @@ mod activation;
 pub mod checkpoint;
 mod config;
 mod error;
+#[cfg(feature = "verify")]
+mod forward;
+mod inspect;
 mod labels;
 mod layout;
 mod measure;
@@ -26,6 +29,8 @@ mod names;
 mod onnx;
 mod preprocessor;
 mod source;
+#[cfg(feature = "verify")]
+mod verify;
 mod wav2vec2;
 
 use std::num::NonZeroUsize;
@@ -34,12 +39,17 @@ use std::path::{Path, PathBuf};
 use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::{Error, Result};
+pub use inspect::{ExternalData, FileInfo, Inspection, Kind, OnnxInfo, Port, Size, TensorSummary, inspect};
 pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
 use layout::{Recognised, recognise};
 pub use preprocessor::Normalization;
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
 use source::Source;
+#[cfg(feature = "verify")]
+pub use verify::{
+    ClipReport, LayerReport, Tolerance, Verification, VerifyOptions, VerifyProgress, WindowReport, verify,
+};
 
 /// Samples per second that the network was trained on.
 const SAMPLE_RATE: u32 = 16_000;
