@@ -170,10 +170,20 @@ impl Config {
         let no_adapter = "false: adapters are not supported";
         expect("add_adapter", no_adapter, &self.add_adapter, !self.add_adapter)?;
         let width = &self.adapter_attn_dim;
-        expect("adapter_attn_dim", "null: adapters are not supported", width, width.is_none())?;
+        expect(
+            "adapter_attn_dim",
+            "null: adapters are not supported",
+            width,
+            width.is_none(),
+        )?;
         let problem = &self.problem_type;
         let softmax = problem.as_deref().is_none_or(|p| p == "single_label_classification");
-        expect("problem_type", "\"single_label_classification\" or null", problem, softmax)?;
+        expect(
+            "problem_type",
+            "\"single_label_classification\" or null",
+            problem,
+            softmax,
+        )?;
 
         let convolutions = self.conv_dim.len();
         expect("conv_dim", "at least one convolution", &self.conv_dim, convolutions > 0)?;
@@ -212,7 +222,10 @@ impl Config {
         // Half of the buckets are for each direction, and half of those for distances of their own; the rest are on a
         // logarithmic scale up to the largest distance.
         let buckets = self.num_buckets;
-        let expected = format!("4 to {MAX_SIZE}, and less than 4 times max_bucket_distance {}", self.max_bucket_distance);
+        let expected = format!(
+            "4 to {MAX_SIZE}, and less than 4 times max_bucket_distance {}",
+            self.max_bucket_distance
+        );
         let fits = (4..=MAX_SIZE).contains(&buckets) && buckets / 4 < self.max_bucket_distance;
         expect("num_buckets", &expected, &buckets, fits)?;
         let eps = self.layer_norm_eps;

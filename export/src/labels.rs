@@ -68,11 +68,30 @@ const SPOOF: [&str; 23] = [
     "manipulated",
 ];
 const BONAFIDE: [&str; 9] = [
-    "bonafide", "bona", "fide", "real", "human", "genuine", "authentic", "natural", "original",
+    "bonafide",
+    "bona",
+    "fide",
+    "real",
+    "human",
+    "genuine",
+    "authentic",
+    "natural",
+    "original",
 ];
 /// Words that say nothing about which class it is.
 const FILLERS: [&str; 12] = [
-    "voice", "voices", "audio", "speech", "speaker", "clip", "sample", "recording", "utterance", "sound", "deep", "class",
+    "voice",
+    "voices",
+    "audio",
+    "speech",
+    "speaker",
+    "clip",
+    "sample",
+    "recording",
+    "utterance",
+    "sound",
+    "deep",
+    "class",
 ];
 const NEGATIONS: [&str; 3] = ["not", "non", "no"];
 
@@ -142,7 +161,11 @@ fn words(name: &str) -> Vec<String> {
 
 /// `humanvoice` → `human`, `voice`.
 fn split_filler(word: String) -> Vec<String> {
-    let known = |word: &str| [&SPOOF[..], &BONAFIDE, &FILLERS].iter().any(|list| list.contains(&word));
+    let known = |word: &str| {
+        [&SPOOF[..], &BONAFIDE, &FILLERS]
+            .iter()
+            .any(|list| list.contains(&word))
+    };
     if !known(&word)
         && let Some((meaning, filler)) = FILLERS
             .iter()

@@ -264,7 +264,11 @@ impl<'a> Recognised<'a> {
         let module = plain.trim_end_matches(".weight");
         let new = [0, 1].map(|i| format!("{module}.parametrizations.weight.original{i}"));
         let old = ["g", "v"].map(|part| format!("{module}.weight_{part}"));
-        let [g, v] = if self.checkpoint.tensor(&old[0]).is_some() { old } else { new };
+        let [g, v] = if self.checkpoint.tensor(&old[0]).is_some() {
+            old
+        } else {
+            new
+        };
         Parts::WeightNorm { g, v }
     }
 
@@ -313,7 +317,10 @@ impl<'a> Recognised<'a> {
             let rows = self.tensor("classifier.weight").and_then(|w| w.shape.first().copied());
             let count = stated.as_ref().map_or(CLASSES, |names| names.len());
             if rows != Some(CLASSES) || count != CLASSES {
-                let names: Vec<&str> = stated.iter().flat_map(|names| names.values().map(String::as_str)).collect();
+                let names: Vec<&str> = stated
+                    .iter()
+                    .flat_map(|names| names.values().map(String::as_str))
+                    .collect();
                 return Err(Error::Config {
                     file: "config.json",
                     field: "id2label",

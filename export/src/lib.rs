@@ -1,4 +1,4 @@
-//! Turns the PyTorch checkpoint of a wav2vec2 anti-spoofing model into an ONNX graph, without Python.
+//! Turns the checkpoint of a wav2vec2, HuBERT or WavLM anti-spoofing model into an ONNX graph, without Python.
 //!
 //! ```no_run
 //! use bonafide_export::{Options, export};
@@ -7,6 +7,8 @@
 //! println!("{} parameters, {} bytes", summary.parameters, summary.bytes);
 //! # Ok::<(), bonafide_export::Error>(())
 //! ```
+//!
+//! The checkpoint's [`Layout`] is found from its tensors' names: the published model's, Hugging Face's, AntiDeepfake's.
 //!
 //! The graph takes `waveform`, f32 `[N, 64000]` (mono, 16 kHz), and gives `logits`, f32 `[N, 2]` (bona fide, spoof). It
 //! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
@@ -32,6 +34,7 @@ mod source;
 #[cfg(feature = "verify")]
 mod verify;
 mod wav2vec2;
+mod wavlm;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -43,8 +46,8 @@ pub use inspect::{ExternalData, FileInfo, Inspection, Kind, OnnxInfo, Port, Size
 pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
 use layout::{Recognised, recognise};
-pub use preprocessor::Normalization;
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
+pub use preprocessor::Normalization;
 use source::Source;
 #[cfg(feature = "verify")]
 pub use verify::{
@@ -62,8 +65,8 @@ const THRESHOLD: f32 = 0.5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// The network's `config.json`. Without it, one beside the checkpoint is used, or else the shape of
-    /// `facebook/wav2vec2-base` is assumed and every tensor checked against it.
+    /// The network's `config.json`. Without it, one beside the checkpoint is used. Where there is none, [`Layout`] says
+    /// how the shape is known.
     pub config: Option<PathBuf>,
     /// Which of the checkpoint's two classes is spoof, 0 or 1. Must be given where the names of the classes don't tell,
     /// and wins over all else.

@@ -61,11 +61,7 @@ pub(crate) fn measure(network: &Recognised<'_>) -> Vec<Measured> {
         ),
         ("num_conv_pos_embeddings", POSITIONAL_KERNEL, 2),
         ("num_buckets", "encoder.layers.0.attention.rel_attn_embed.weight", 0),
-        (
-            "num_attention_heads",
-            "encoder.layers.0.attention.gru_rel_pos_const",
-            1,
-        ),
+        ("num_attention_heads", "encoder.layers.0.attention.gru_rel_pos_const", 1),
         ("classifier_proj_size", "projector.weight", 0),
     ] {
         if let Some(&size) = shape(canonical).and_then(|shape| shape.get(axis)) {

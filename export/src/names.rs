@@ -56,7 +56,10 @@ impl Names {
             return false;
         };
         let pretraining: &[&str] = match self.style {
-            Style::HuggingFace => &["masked_spec_embed", "encoder.pos_conv_embed.batch_norm.num_batches_tracked"],
+            Style::HuggingFace => &[
+                "masked_spec_embed",
+                "encoder.pos_conv_embed.batch_norm.num_batches_tracked",
+            ],
             Style::Fairseq => &[
                 "mask_emb",
                 "quantizer.",

@@ -1,5 +1,6 @@
 //! What is done to the samples before the network sees them, as `preprocessor_config.json` states it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -19,6 +20,16 @@ pub enum Normalization {
     ZeroMeanUnitVariance,
     /// `(x − mean) / √(variance + 1e-5)` over the window: PyTorch's layer norm over the whole input. The graph does it.
     LayerNorm,
+}
+
+impl fmt::Display for Normalization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "as they are",
+            Self::ZeroMeanUnitVariance => "normalised by the caller, as the metadata says (do_normalize)",
+            Self::LayerNorm => "normalised in the graph (layer norm over the window)",
+        })
+    }
 }
 
 impl Normalization {
