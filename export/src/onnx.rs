@@ -14,5 +14,5 @@ mod read;
 mod write;
 
 pub(crate) use graph::{Attribute, Dimension, Graph};
-pub(crate) use read::{Axis, Description};
+pub(crate) use read::{Axis, Description, Value};
 pub(crate) use write::{EXTERNAL_DATA_ABOVE, Model};

@@ -7,7 +7,6 @@ mod graph;
 use std::path::{Path, PathBuf};
 
 use bonafide::{Audio, Detector, Normalization as CallerNormalization, Score, Windowing};
-use ndarray::ArrayView2;
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;

@@ -61,12 +61,11 @@ impl Graph {
         };
         let output = description.outputs.first().map_or("logits", |output| &output.name);
         let values = stages.iter().map(|stage| {
-            let names = value_names(*stage, config, output);
-            names.into_iter().find_map(|name| Some((model.find_node(&name)?, name)))
+            let name = value_name(*stage, config, output);
+            model.find_node(&name).map(|id| (name, id))
         });
-        let values = values.map(|found| found.map(|(id, name)| (name, id))).collect();
         Ok(Self {
-            values,
+            values: values.collect(),
             input,
             batch,
             model,
@@ -114,11 +113,11 @@ impl Graph {
     }
 }
 
-/// The names under which the graph may have a stage's values: values are named after the checkpoint's modules.
-fn value_names(stage: Stage, config: &Config, output: &str) -> Vec<String> {
+/// The name under which the graph has a stage's values: they are named after the checkpoint's modules.
+fn value_name(stage: Stage, config: &Config, output: &str) -> String {
     let stable = config.do_stable_layer_norm;
     let encoder = "backbone.encoder";
-    let name = match stage {
+    match stage {
         Stage::FeatureExtractor => {
             let last = config.conv_dim.len().saturating_sub(1);
             format!("backbone.feature_extractor.conv_layers.{last}.activation")
@@ -128,10 +127,11 @@ fn value_names(stage: Stage, config: &Config, output: &str) -> Vec<String> {
         Stage::Positional => format!("{encoder}.layer_norm"),
         Stage::Layer(index) if stable => format!("{encoder}.layers.{index}.feed_forward.add"),
         Stage::Layer(index) => format!("{encoder}.layers.{index}.final_layer_norm"),
+        // The mean of a linear layer's output is its output for the mean.
+        Stage::Pooled if config.classifier_proj_size.is_some() => "projector".to_owned(),
         Stage::Pooled => "classifier.mean".to_owned(),
         Stage::Logits => output.to_owned(),
-    };
-    vec![name]
+    }
 }
 
 /// Does `work`, and makes a sentence of its error or panic: rten 0.27 panics on some damaged graphs.
