@@ -152,7 +152,11 @@ impl Forward<'_> {
         if self.config.feat_proj_layer_norm {
             self.norm("feature_projection.layer_norm", &mut features)?;
         }
-        self.linear("feature_projection.projection", features.view(), self.config.hidden_size)
+        self.linear(
+            "feature_projection.projection",
+            features.view(),
+            self.config.hidden_size,
+        )
     }
 
     /// Adds a convolution of the frames to them.
@@ -179,7 +183,11 @@ impl Forward<'_> {
         let mut convolved = Array2::zeros((frames, size));
         for start in (0..size).step_by(width) {
             let group = start..start + width;
-            let part = convolve(padded.slice(s![.., group.clone()]), weight.slice(s![group.clone(), .., ..]), 1);
+            let part = convolve(
+                padded.slice(s![.., group.clone()]),
+                weight.slice(s![group.clone(), .., ..]),
+                1,
+            );
             convolved.slice_mut(s![.., group]).assign(&part.slice(s![..frames, ..]));
         }
         convolved += &self.tensors.vector(&format!("{name}.conv.bias"), size)?;

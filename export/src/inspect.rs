@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::checkpoint::Checkpoint;
 use crate::onnx::Description;
 use crate::source;
-use crate::{Config, Result};
+use crate::{Config, Layout, Result};
 
 /// What [`inspect`] finds. Serialised, it is what `bonafide-export inspect --json` prints; fields that don't apply are
 /// `null` or empty, and later versions may add some.
@@ -24,7 +24,7 @@ pub struct Inspection {
     /// The files that it is made of.
     pub files: Vec<FileInfo>,
     /// A checkpoint's layout; `null` when it isn't one that can be exported.
-    pub layout: Option<String>,
+    pub layout: Option<Layout>,
     /// Why it can't be exported or used, or what contradicts itself in it: a sentence each.
     pub problems: Vec<String>,
     /// Numbers in all tensors of floating-point and quantised weights.
@@ -168,7 +168,10 @@ pub fn inspect(path: impl AsRef<Path>, progress: &mut dyn FnMut(u64)) -> Result<
 }
 
 fn is_onnx(path: &Path) -> bool {
-    path.is_file() && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
+    path.is_file()
+        && path
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
 impl FileInfo {

@@ -14,7 +14,7 @@ use crate::forward::{Stage, forward, stages};
 use crate::layout::recognise;
 use crate::onnx::Description;
 use crate::source::Source;
-use crate::{Error, Options, Result};
+use crate::{Error, Layout, Options, Result};
 use difference::Difference;
 use graph::{Graph, Values};
 
@@ -81,7 +81,7 @@ pub struct Verification {
     /// The precision that the model says it was exported with; `f32` where it says nothing.
     pub precision: String,
     /// The checkpoint's layout.
-    pub layout: String,
+    pub layout: Layout,
     /// Whether the model says that it was exported from this very checkpoint; `null` where it says nothing. The same
     /// weights may come in another file.
     pub same_source: Option<bool>,
@@ -202,7 +202,12 @@ pub fn verify(
     let stages = stages(&network.config);
     let graph = Graph::load(model, &description, &network.config, &stages);
     let mut differences = vec![Difference::default(); stages.len()];
-    let total = scored.clips.iter().map(|(clip, _)| windowing.count(clip.len())).sum::<usize>() * stages.len();
+    let total = scored
+        .clips
+        .iter()
+        .map(|(clip, _)| windowing.count(clip.len()))
+        .sum::<usize>()
+        * stages.len();
     let mut done = 0;
     for (clip, report) in &mut scored.clips {
         for (window, scores) in windowing.windows(clip).zip(&mut report.windows) {
@@ -261,7 +266,7 @@ pub fn verify(
         max_p_spoof_difference: windows().map(WindowReport::p_spoof_difference).fold(0.0, largest),
         tolerance,
         precision,
-        layout: network.layout.to_string(),
+        layout: network.layout,
         same_source,
         runtime: scored.runtime,
         layer_runtime: graph.is_ok().then(|| graph::RUNTIME.to_owned()),

@@ -50,7 +50,10 @@ impl Model {
     fn alter(&self, weight: &str, by: f32) {
         self.change(|bytes| {
             // A tensor's name is followed by field 9, its data: a tag, the length, the numbers.
-            let name = bytes.windows(weight.len()).rposition(|w| w == weight.as_bytes()).unwrap();
+            let name = bytes
+                .windows(weight.len())
+                .rposition(|w| w == weight.as_bytes())
+                .unwrap();
             let tag = name + weight.len();
             assert_eq!(bytes[tag], 9 << 3 | 2);
             let length = bytes[tag + 1..].iter().position(|byte| *byte < 0x80).unwrap() + 1;
@@ -129,14 +132,20 @@ fn the_forward_pass_scores_files_as_pytorch_does() {
     let found = Model::tiny().verify("tiny.pt", &options);
     let json = std::fs::read(tiny("expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    let expected = expected["models"]["f32"]["clips"]["whole"]["p_spoof"].as_array().unwrap().clone();
+    let expected = expected["models"]["f32"]["clips"]["whole"]["p_spoof"]
+        .as_array()
+        .unwrap()
+        .clone();
     let [clip] = found.clips.as_slice() else {
         panic!("{found:?}");
     };
     assert_eq!((clip.windows.len(), clip.seed), (expected.len(), None));
     for (window, expected) in clip.windows.iter().zip(expected) {
         let expected = expected.as_f64().unwrap();
-        assert!((window.checkpoint_p_spoof - expected).abs() < 1e-5, "{window:?}: {expected}");
+        assert!(
+            (window.checkpoint_p_spoof - expected).abs() < 1e-5,
+            "{window:?}: {expected}"
+        );
         assert!((window.model_p_spoof - expected).abs() < 1e-4, "{window:?}: {expected}");
     }
 }
@@ -144,11 +153,17 @@ fn the_forward_pass_scores_files_as_pytorch_does() {
 #[test]
 fn one_altered_weight_is_found_and_its_layer_named() {
     for (weight, layer) in [
-        ("backbone.feature_extractor.conv_layers.3.conv.weight", "feature extractor"),
+        (
+            "backbone.feature_extractor.conv_layers.3.conv.weight",
+            "feature extractor",
+        ),
         ("backbone.feature_projection.projection.bias", "projection"),
         ("backbone.encoder.pos_conv_embed.conv.weight", "positional convolution"),
         ("backbone.encoder.layers.0.attention.v_proj.weight", "encoder layer 0"),
-        ("backbone.encoder.layers.1.feed_forward.output_dense.bias", "encoder layer 1"),
+        (
+            "backbone.encoder.layers.1.feed_forward.output_dense.bias",
+            "encoder layer 1",
+        ),
         ("classifier.weight", "logits"),
     ] {
         let model = Model::tiny();
@@ -212,9 +227,19 @@ fn a_value_without_its_name_is_not_compared_and_said_to_be_so() {
     });
     let found = model.verify("tiny.pt", &VerifyOptions::default());
     assert!(found.passed);
-    let missing: Vec<&str> = found.layers.iter().filter(|l| l.within.is_none()).map(|l| l.name.as_str()).collect();
+    let missing: Vec<&str> = found
+        .layers
+        .iter()
+        .filter(|l| l.within.is_none())
+        .map(|l| l.name.as_str())
+        .collect();
     assert_eq!(missing, ["encoder layer 0"]);
-    assert!(found.layers.iter().all(|layer| layer.within.is_some() != layer.note.is_some()));
+    assert!(
+        found
+            .layers
+            .iter()
+            .all(|layer| layer.within.is_some() != layer.note.is_some())
+    );
 }
 
 #[test]
@@ -247,25 +272,38 @@ fn the_program_says_so_with_its_exit_code() {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        (output.status.code().unwrap(), text, String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.code().unwrap(),
+            text,
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let checkpoint = tiny("tiny.pt");
     let against = ["--against", checkpoint.to_str().unwrap()];
 
     let (code, text, _) = run(&against);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("the same: ") && text.contains("generated, seed 0"), "{text}");
+    assert!(
+        text.contains("the same: ") && text.contains("generated, seed 0"),
+        "{text}"
+    );
 
     let (code, text, _) = run(&[&against[..], &["--json", "--seed", "3"]].concat());
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(code, 0, "{text}");
-    assert_eq!((json["passed"].as_bool(), json["clips"][0]["seed"].as_u64()), (Some(true), Some(3)));
+    assert_eq!(
+        (json["passed"].as_bool(), json["clips"][0]["seed"].as_u64()),
+        (Some(true), Some(3))
+    );
     assert_eq!(json["layers"][3]["name"], "encoder layer 0");
 
     model.alter("backbone.encoder.layers.1.attention.out_proj.bias", 0.5);
     let (code, text, _) = run(&against);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains("NOT the same: first beyond the tolerance is encoder layer 1"), "{text}");
+    assert!(
+        text.contains("NOT the same: first beyond the tolerance is encoder layer 1"),
+        "{text}"
+    );
 
     let (code, _, error) = run(&["--against", "absent.pt"]);
     assert_eq!(code, 2);

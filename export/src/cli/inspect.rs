@@ -55,9 +55,15 @@ fn describe(found: &Inspection, tensors: bool) -> String {
         fact("file", format!("{}, {}", file.name, bytes(file.bytes)));
         fact("sha256", file.sha256.clone());
     }
-    fact("layout", found.layout.clone().unwrap_or_default());
+    fact(
+        "layout",
+        found.layout.map_or_else(String::new, |layout| layout.to_string()),
+    );
     if let Some(onnx) = &found.onnx {
-        let opsets = onnx.opsets.iter().map(|(domain, version)| format!("{domain} {version}"));
+        let opsets = onnx
+            .opsets
+            .iter()
+            .map(|(domain, version)| format!("{domain} {version}"));
         fact("opset", opsets.collect::<Vec<_>>().join(", "));
         fact("written by", onnx.producer.clone());
         fact("input", onnx.inputs.iter().map(port).collect::<Vec<_>>().join(", "));
@@ -92,18 +98,29 @@ fn describe(found: &Inspection, tensors: bool) -> String {
     text += "\n";
     text += &sizes("type", &found.dtypes, false);
     if let Some(onnx) = &found.onnx {
-        let rows = onnx.operators.iter().map(|(name, count)| vec![printable(name), grouped(*count as u64)]);
+        let rows = onnx
+            .operators
+            .iter()
+            .map(|(name, count)| vec![printable(name), grouped(*count as u64)]);
         text += &titled(["operator", "nodes"], &[Side::Left, Side::Right], rows);
     }
     if !found.metadata.is_empty() {
         let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let rows = found.metadata.iter().map(|(key, value)| vec![printable(key), printable(&plain(value))]);
+        let rows = found
+            .metadata
+            .iter()
+            .map(|(key, value)| vec![printable(key), printable(&plain(value))]);
         text += &titled(["metadata", ""], &[Side::Left, Side::Left], rows);
     }
     if tensors {
         let rows = found.tensors.iter().map(|tensor| {
             let shape = format!("{:?}", tensor.shape);
-            vec![printable(&tensor.name), tensor.dtype.clone(), shape, bytes(tensor.bytes)]
+            vec![
+                printable(&tensor.name),
+                tensor.dtype.clone(),
+                shape,
+                bytes(tensor.bytes),
+            ]
         });
         let sides = [Side::Left, Side::Left, Side::Left, Side::Right];
         text += &titled(["tensor", "type", "shape", "size"], &sides, rows);
@@ -112,11 +129,7 @@ fn describe(found: &Inspection, tensors: bool) -> String {
 }
 
 /// A table after an empty line.
-fn titled<const N: usize>(
-    titles: [&str; N],
-    sides: &[Side; N],
-    rows: impl Iterator<Item = Vec<String>>,
-) -> String {
+fn titled<const N: usize>(titles: [&str; N], sides: &[Side; N], rows: impl Iterator<Item = Vec<String>>) -> String {
     let titles = titles.map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> = [titles].into_iter().chain(rows).collect();
     format!("\n{}", table(sides, &rows))
@@ -149,5 +162,7 @@ fn port(port: &Port) -> String {
 
 /// What a file says could move a terminal's cursor; what is printed can't.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

@@ -94,19 +94,26 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         print(&describe(&found));
         print(&format!("  done in {:.1} s\n", start.elapsed().as_secs_f64()));
     }
-    if found.passed { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if found.passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
 }
 
 fn describe(found: &Verification) -> String {
     let mut text = String::new();
     let layer_runtime = found.layer_runtime.as_deref().unwrap_or("nothing could run them");
     let facts = [
-        ("checkpoint", found.layout.clone()),
+        ("checkpoint", found.layout.to_string()),
         ("precision", found.precision.clone()),
         ("scores", format!("by {}", found.runtime)),
         ("layers", format!("by {layer_runtime}")),
     ];
-    let rows: Vec<Vec<String>> = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    let rows: Vec<Vec<String>> = facts
+        .into_iter()
+        .map(|(name, value)| vec![name.to_owned(), value])
+        .collect();
     text += &table(&[Side::Left, Side::Left], &rows);
     if found.same_source == Some(false) {
         text += "  the model says that it was exported from another file than this checkpoint\n";
@@ -114,7 +121,10 @@ fn describe(found: &Verification) -> String {
 
     let mut rows = vec![["layer", "relative", "largest", ""].map(str::to_owned).to_vec()];
     rows.extend(found.layers.iter().map(layer));
-    text += &format!("\n{}", table(&[Side::Left, Side::Right, Side::Right, Side::Left], &rows));
+    text += &format!(
+        "\n{}",
+        table(&[Side::Left, Side::Right, Side::Right, Side::Left], &rows)
+    );
 
     let titles = ["clip", "seconds", "checkpoint", "model", "difference", ""];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
@@ -135,7 +145,14 @@ fn describe(found: &Verification) -> String {
         }));
     }
     text += "\n  P(spoof)\n";
-    let sides = [Side::Left, Side::Right, Side::Right, Side::Right, Side::Right, Side::Left];
+    let sides = [
+        Side::Left,
+        Side::Right,
+        Side::Right,
+        Side::Right,
+        Side::Right,
+        Side::Left,
+    ];
     text += &table(&sides, &rows);
 
     let tolerance = format!(

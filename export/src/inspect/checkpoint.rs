@@ -22,7 +22,7 @@ pub(super) fn inspect(path: &Path, checkpoint: &Checkpoint, progress: &mut dyn F
     // One that can't be exported can still be looked at.
     match recognise(checkpoint, path, &Options::default()) {
         Ok(network) => {
-            found.layout = Some(network.layout.to_string());
+            found.layout = Some(network.layout);
             let mut labels = ["bonafide", "spoof"].map(str::to_owned);
             labels.rotate_left(usize::from(network.labels.spoof_index == 0));
             found.labels = labels.into();

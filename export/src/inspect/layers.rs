@@ -54,7 +54,8 @@ impl Part {
 }
 
 pub(super) fn sizes_by_layer(tensors: &[TensorSummary]) -> Vec<Size> {
-    let mut placed: Vec<(Part, &TensorSummary)> = tensors.iter().map(|tensor| (Part::of(&tensor.name), tensor)).collect();
+    let mut placed: Vec<(Part, &TensorSummary)> =
+        tensors.iter().map(|tensor| (Part::of(&tensor.name), tensor)).collect();
     placed.sort_by_key(|&(part, _)| part);
     sizes(placed.into_iter().map(|(part, tensor)| (part.name(), tensor)))
 }
@@ -66,13 +67,22 @@ mod tests {
     #[test]
     fn names_of_every_layout_find_their_part() {
         for (name, part) in [
-            ("backbone.feature_extractor.conv_layers.0.layer_norm.weight", Part::FeatureExtractor),
-            ("m_ssl.model.feature_extractor.conv_layers.0.2.weight", Part::FeatureExtractor),
+            (
+                "backbone.feature_extractor.conv_layers.0.layer_norm.weight",
+                Part::FeatureExtractor,
+            ),
+            (
+                "m_ssl.model.feature_extractor.conv_layers.0.2.weight",
+                Part::FeatureExtractor,
+            ),
             ("wavlm.feature_projection.projection.weight", Part::Projection),
             ("m_ssl.model.post_extract_proj.bias", Part::Projection),
             ("m_ssl.model.layer_norm.weight", Part::Projection),
             ("m_ssl.model.encoder.pos_conv.0.weight_g", Part::Positional),
-            ("hubert.encoder.pos_conv_embed.conv.parametrizations.weight.original1", Part::Positional),
+            (
+                "hubert.encoder.pos_conv_embed.conv.parametrizations.weight.original1",
+                Part::Positional,
+            ),
             ("wav2vec2.encoder.layers.11.attention.q_proj.weight", Part::Layer(11)),
             ("m_ssl.model.encoder.layers.3.fc1.bias", Part::Layer(3)),
             ("wav2vec2.encoder.layer_norm.bias", Part::EncoderNorm),

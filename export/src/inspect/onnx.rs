@@ -30,7 +30,10 @@ pub(super) fn inspect(path: &Path, model: &Description, progress: &mut dyn FnMut
             )),
         }
     }
-    let misfits = model.tensors.iter().filter(|tensor| tensor.expected_bytes.is_some_and(|expected| expected != tensor.bytes));
+    let misfits = model
+        .tensors
+        .iter()
+        .filter(|tensor| tensor.expected_bytes.is_some_and(|expected| expected != tensor.bytes));
     problems.extend(misfits.map(|tensor| {
         format!(
             "weight `{}` has {} bytes, but {} {:?} takes {}",
@@ -59,7 +62,11 @@ pub(super) fn inspect(path: &Path, model: &Description, progress: &mut dyn FnMut
     found.precision = text("precision");
     found.normalization = text("normalization");
     found.labels = text("labels").map_or_else(Vec::new, |labels| labels.split(',').map(str::to_owned).collect());
-    found.metadata = model.metadata.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    found.metadata = model
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
     found.onnx = Some(OnnxInfo {
         ir_version: model.ir_version,
         opsets: model.opsets.iter().cloned().collect(),
@@ -92,8 +99,12 @@ fn external_data(path: &Path, model: &Description) -> Vec<ExternalData> {
         *end = external.end.max(*end);
     }
     let size = |location: &str| {
-        let inside = Path::new(location).components().all(|part| matches!(part, Component::Normal(_)));
-        let metadata = inside.then(|| std::fs::metadata(path.with_file_name(location)).ok()).flatten()?;
+        let inside = Path::new(location)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        let metadata = inside
+            .then(|| std::fs::metadata(path.with_file_name(location)).ok())
+            .flatten()?;
         metadata.is_file().then_some(metadata.len())
     };
     let found = needed.into_iter().map(|(location, needed_bytes)| ExternalData {

@@ -180,7 +180,9 @@ impl<R: Read + Seek> Walker<R> {
                 }
                 GRAPH_INITIALIZER => {
                     let split = self.split(content, &TENSOR_HEAVY)?;
-                    description.tensors.push(tensor(decode(&split.light)?, split.heavy_bytes)?);
+                    description
+                        .tensors
+                        .push(tensor(decode(&split.light)?, split.heavy_bytes)?);
                 }
                 _ => {}
             }
@@ -306,7 +308,11 @@ fn value(info: ValueInfoProto) -> Value {
     Value {
         name: info.name.unwrap_or_default(),
         dtype,
-        shape: shape.into_iter().flat_map(|shape| shape.dim).map(|dim| axis(dim.value)).collect(),
+        shape: shape
+            .into_iter()
+            .flat_map(|shape| shape.dim)
+            .map(|dim| axis(dim.value))
+            .collect(),
     }
 }
 
@@ -327,16 +333,23 @@ fn tensor(header: TensorProto, bytes_here: u64) -> Result<Tensor, String> {
     let mut external = None;
     if header.data_location == Some(DataLocation::External as i32) {
         let entry = |wanted: &str| {
-            let found = header.external_data.iter().find(|entry| entry.key.as_deref() == Some(wanted));
+            let found = header
+                .external_data
+                .iter()
+                .find(|entry| entry.key.as_deref() == Some(wanted));
             found.and_then(|entry| entry.value.as_deref())
         };
         let number = |wanted: &str| entry(wanted).map(str::parse::<u64>).transpose();
-        let offset = number("offset").map_err(|_| invalid("an offset that is no number"))?.unwrap_or(0);
+        let offset = number("offset")
+            .map_err(|_| invalid("an offset that is no number"))?
+            .unwrap_or(0);
         let length = number("length").map_err(|_| invalid("a length that is no number"))?;
         bytes = length.or(expected_bytes).unwrap_or(0);
         external = Some(External {
             location: entry("location").ok_or_else(|| invalid("no location"))?.to_owned(),
-            end: offset.checked_add(bytes).ok_or_else(|| invalid("an end beyond any file"))?,
+            end: offset
+                .checked_add(bytes)
+                .ok_or_else(|| invalid("an end beyond any file"))?,
         });
     }
     Ok(Tensor {
