@@ -39,6 +39,8 @@ struct Layout {
     spoof_index: usize,
     named: bool,
     clips: BTreeMap<String, ExpectedClip>,
+    /// What `transformers` before 5.16 gives.
+    before_5_16: Option<BTreeMap<String, ExpectedClip>>,
     /// For the clip `short`, with another `hidden_act`.
     #[serde(default)]
     activations: BTreeMap<String, ExpectedClip>,
@@ -125,34 +127,53 @@ fn every_layout_scores_as_in_pytorch() {
     }
 }
 
+/// A layout's weights exported with one field of its config changed.
+fn with_config(name: &str, options: &Options, field: &str, value: &str) -> Model {
+    let weights = weights(&format!("layouts/{name}"));
+    let json = std::fs::read(weights.with_file_name("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    config[field] = value.into();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let mut options = options.clone();
+    options.config = Some(path);
+    Model::export_from(&weights, &options)
+}
+
 #[test]
 fn every_activation_scores_as_in_pytorch() {
     let (fixture, speech) = (read(), speech());
     let clip = fixture.clips.iter().find(|clip| clip.name == "short").unwrap();
+    let has_some = |(_, layout): &(&String, &Layout)| !layout.activations.is_empty();
+    let (name, layout) = fixture.layouts.iter().find(has_some).unwrap();
+    for (activation, expected) in &layout.activations {
+        let model = with_config(name, &options(&fixture, layout), "hidden_act", activation);
+        for runtime in runtimes() {
+            let detector = model.detector(runtime).build().unwrap();
+            let score = detector.score(&clip.samples(&speech)).unwrap();
+            assert_score(&score, expected, &format!("{activation}, {runtime}"));
+        }
+    }
+}
+
+#[test]
+fn a_sum_of_layers_goes_by_the_version_of_transformers() {
+    let (fixture, speech) = (read(), speech());
     let (name, layout) = fixture
         .layouts
         .iter()
-        .find(|(_, layout)| !layout.activations.is_empty())
+        .find(|(_, layout)| layout.before_5_16.is_some())
         .unwrap();
-    let weights = weights(&format!("layouts/{name}"));
-    let mut config: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(weights.with_file_name("config.json")).unwrap()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    for (activation, expected) in &layout.activations {
-        config["hidden_act"] = activation.as_str().into();
-        let path = folder.path().join("config.json");
-        std::fs::write(&path, config.to_string()).unwrap();
-        let mut options = options(&fixture, layout);
-        options.config = Some(path);
-        let model = Model::export_from(&weights, &options);
+    let expected = layout.before_5_16.as_ref().unwrap();
+    for version in ["4.57.3", "5.15.0"] {
+        let model = with_config(name, &options(&fixture, layout), "transformers_version", version);
         for runtime in runtimes() {
-            let score = model
-                .detector(runtime)
-                .build()
-                .unwrap()
-                .score(&clip.samples(&speech))
-                .unwrap();
-            assert_score(&score, expected, &format!("{activation}, {runtime}"));
+            let detector = model.detector(runtime).build().unwrap();
+            for clip in &fixture.clips {
+                let score = detector.score(&clip.samples(&speech)).unwrap();
+                assert_score(&score, &expected[&clip.name], &format!("{name}, {version}, {runtime}"));
+            }
         }
     }
 }

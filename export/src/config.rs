@@ -62,6 +62,11 @@ pub struct Config {
     pub max_bucket_distance: usize,
     /// Whether the head sees a weighted sum of all hidden states, and not the last alone.
     pub use_weighted_layer_sum: bool,
+    /// Whether the last of the hidden states in that sum is the one after the encoder's final layer norm, in networks
+    /// with `do_stable_layer_norm`; see [`sums_normed_state`](Self::sums_normed_state).
+    pub tie_last_hidden_states: Option<bool>,
+    /// The version of `transformers` that wrote the file.
+    pub transformers_version: Option<String>,
     /// Width of the linear layer before the mean over time; `None` when the classifier follows the mean directly.
     pub classifier_proj_size: Option<usize>,
     /// The name of each class.
@@ -97,6 +102,8 @@ impl Default for Config {
             num_buckets: 320,
             max_bucket_distance: 800,
             use_weighted_layer_sum: false,
+            tie_last_hidden_states: None,
+            transformers_version: None,
             classifier_proj_size: Some(256),
             id2label: None,
             problem_type: None,
@@ -237,6 +244,20 @@ impl Config {
         )
     }
 
+    /// With `do_stable_layer_norm` and `use_weighted_layer_sum`: whether the last state in the sum is the one after the
+    /// final layer norm.
+    ///
+    /// `transformers` had it so until 5.15, and sums the last layer's own output since 5.16, unless
+    /// `tie_last_hidden_states` says otherwise. Weights go with the version they were trained with, which is taken to be
+    /// the one that wrote the file; a file that names none is older.
+    #[must_use]
+    pub fn sums_normed_state(&self) -> bool {
+        let version = self.transformers_version.as_deref().unwrap_or_default();
+        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        self.tie_last_hidden_states.unwrap_or(version < (5, 16))
+    }
+
     /// The number of frames that the feature extractor makes of `samples` samples; 0 when they are too few for one.
     #[must_use]
     pub fn frames(&self, samples: usize) -> usize {
@@ -296,6 +317,30 @@ mod tests {
         assert_eq!(base.frames(399), 0);
         assert_eq!(base.frames(0), 0);
         assert_eq!(base.receptive_field(), 400);
+    }
+
+    #[test]
+    fn the_last_state_of_the_sum_goes_by_the_version() {
+        let normed = |version: Option<&str>, tie: Option<bool>| {
+            let config = Config {
+                transformers_version: version.map(str::to_owned),
+                tie_last_hidden_states: tie,
+                ..Config::default()
+            };
+            config.sums_normed_state()
+        };
+        for (version, expected) in [
+            (None, true),
+            (Some("4.57.3"), true),
+            (Some("4.9.0.dev0"), true),
+            (Some("5.15.0"), true),
+            (Some("5.16.0"), false),
+            (Some("5.16.0.dev0"), false),
+            (Some("6.0"), false),
+        ] {
+            assert_eq!(normed(version, None), expected, "{version:?}");
+            assert!(normed(version, Some(true)) && !normed(version, Some(false)));
+        }
     }
 
     #[test]

@@ -101,8 +101,9 @@ pub(crate) fn forward(
         hidden = forward.layer(index, hidden, relative.as_ref())?;
         visit(Stage::Layer(index), hidden.view())?;
     }
-    let last = forward.after_layers(hidden)?;
-    sum.add(forward.config.num_hidden_layers, &last);
+    let last = forward.after_layers(hidden.clone())?;
+    let summed = if forward.config.sums_normed_state() { &last } else { &hidden };
+    sum.add(forward.config.num_hidden_layers, summed);
 
     let pooled = forward.pool(sum.finish(last))?;
     visit(Stage::Pooled, pooled.view())?;

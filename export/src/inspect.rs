@@ -21,8 +21,10 @@ use crate::{Config, Layout, Result};
 pub struct Inspection {
     /// A checkpoint or an ONNX model.
     pub kind: Kind,
-    /// The files that it is made of.
+    /// The files that it is made of: of a checkpoint in shards, the index too.
     pub files: Vec<FileInfo>,
+    /// A checkpoint's format, such as `safetensors file`.
+    pub format: Option<String>,
     /// A checkpoint's layout; `null` when it isn't one that can be exported.
     pub layout: Option<Layout>,
     /// Why it can't be exported or used, or what contradicts itself in it: a sentence each.
@@ -163,7 +165,7 @@ pub fn inspect(path: impl AsRef<Path>, progress: &mut dyn FnMut(u64)) -> Result<
         onnx::inspect(path, &description, progress)
     } else {
         let checkpoint = Checkpoint::open(path)?;
-        checkpoint::inspect(path, &checkpoint, progress)
+        checkpoint::inspect(&checkpoint, progress)
     }
 }
 
@@ -176,10 +178,15 @@ fn is_onnx(path: &Path) -> bool {
 
 impl FileInfo {
     fn read(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<Self> {
+        let mut bytes = 0;
+        let sha256 = source::hash(path, &mut |read| {
+            bytes += read;
+            progress(read);
+        })?;
         Ok(Self {
             name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-            bytes: source::file_len(path)?,
-            sha256: source::hash(path, progress)?,
+            bytes,
+            sha256,
         })
     }
 }
@@ -226,6 +233,7 @@ impl Inspection {
         Self {
             kind,
             files,
+            format: None,
             layout: None,
             problems: Vec::new(),
             parameters: weights.fold(0, |sum, tensor| sum.saturating_add(tensor.parameters())),

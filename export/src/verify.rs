@@ -172,13 +172,13 @@ pub fn verify(
     options: &VerifyOptions,
     progress: &mut dyn FnMut(VerifyProgress),
 ) -> Result<Verification> {
-    let (model, checkpoint_path) = (model.as_ref(), checkpoint.as_ref());
+    let model = model.as_ref();
     let description = Description::read(model)?;
-    let checkpoint = Checkpoint::open(checkpoint_path)?;
+    let checkpoint = Checkpoint::open(checkpoint)?;
     let mut export_options = Options::default();
     export_options.config.clone_from(&options.config);
     export_options.spoof_index = options.spoof_index;
-    let network = recognise(&checkpoint, checkpoint_path, &export_options)?;
+    let network = recognise(&checkpoint, &export_options)?;
 
     let mut scored = score(model, options)?;
     let windowing = scored.windowing;
@@ -195,7 +195,7 @@ pub fn verify(
         layers: options.layer_tolerance.unwrap_or(default.layers),
     };
     let same_source = match description.metadata("bonafide.source_sha256") {
-        Some(stated) => Some(Source::read(checkpoint_path, &mut |_| {})?.sha256 == stated),
+        Some(stated) => Some(Source::read(&checkpoint, &mut |_| {})?.sha256 == stated),
         None => None,
     };
 

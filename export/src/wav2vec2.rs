@@ -165,10 +165,15 @@ impl<'a> Network<'a> {
         let mut states = vec![hidden.clone()];
         for layer in 0..config.num_hidden_layers {
             hidden = self.transformer_layer(&hidden, layer, position_bias.as_deref())?;
-            if config.do_stable_layer_norm && layer + 1 == config.num_hidden_layers {
-                hidden = self.layer_norm(norm, &hidden, size, eps)?;
-            }
             states.push(hidden.clone());
+        }
+        if config.do_stable_layer_norm && config.use_weighted_layer_sum && !config.sums_normed_state() {
+            // The checkpoint has the final norm, and the sum has no place for it.
+            self.take(&format!("{norm}.weight"), &[size])?;
+            self.take(&format!("{norm}.bias"), &[size])?;
+        } else if config.do_stable_layer_norm {
+            hidden = self.layer_norm(norm, &hidden, size, eps)?;
+            states[config.num_hidden_layers].clone_from(&hidden);
         }
         if config.use_weighted_layer_sum {
             hidden = self.weighted_sum(&states)?;

@@ -45,7 +45,7 @@ fn every_stage_is_pytorchs() {
     for name in ["tiny.pt", "tiny_weight_norm.pt"] {
         let path = fixture("tiny").join(name);
         let checkpoint = Checkpoint::open(&path).unwrap();
-        let network = recognise(&checkpoint, &path, &Options::default()).unwrap();
+        let network = recognise(&checkpoint, &Options::default()).unwrap();
         let mut visited = Vec::new();
         forward(&checkpoint, &network, window, &mut |stage, values| {
             let expected = &expected.stages[&stage.to_string()];
@@ -72,7 +72,7 @@ fn every_stage_is_pytorchs() {
 fn an_error_of_the_visitor_ends_the_pass() {
     let path = fixture("tiny/tiny.pt");
     let checkpoint = Checkpoint::open(&path).unwrap();
-    let network = recognise(&checkpoint, &path, &Options::default()).unwrap();
+    let network = recognise(&checkpoint, &Options::default()).unwrap();
     let mut visited = 0;
     let result = forward(&checkpoint, &network, &[0.1; 4000], &mut |_, _| {
         visited += 1;

@@ -1,7 +1,5 @@
 //! What a checkpoint is.
 
-use std::path::Path;
-
 use serde_json::json;
 
 use super::{FileInfo, Inspection, Kind, TensorSummary};
@@ -9,18 +7,20 @@ use crate::checkpoint::{Checkpoint, Value};
 use crate::layout::recognise;
 use crate::{Normalization, Options, Result};
 
-pub(super) fn inspect(path: &Path, checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) -> Result<Inspection> {
+pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) -> Result<Inspection> {
     let tensors = checkpoint.tensors().map(|(name, tensor)| TensorSummary {
         name: name.to_owned(),
         dtype: tensor.dtype.to_string(),
         shape: tensor.shape.iter().map(|&size| size as u64).collect(),
-        bytes: (tensor.elements() as u64).saturating_mul(tensor.dtype.size() as u64),
+        bytes: tensor.bytes(),
     });
-    let files = vec![FileInfo::read(path, progress)?];
-    let mut found = Inspection::of_tensors(Kind::Checkpoint, files, tensors.collect());
+    let paths = checkpoint.index().into_iter().chain(checkpoint.files().map(|(path, _)| path));
+    let files = paths.map(|path| FileInfo::read(path, progress));
+    let mut found = Inspection::of_tensors(Kind::Checkpoint, files.collect::<Result<_>>()?, tensors.collect());
+    found.format = Some(checkpoint.format().to_string());
 
     // One that can't be exported can still be looked at.
-    match recognise(checkpoint, path, &Options::default()) {
+    match recognise(checkpoint, &Options::default()) {
         Ok(network) => {
             found.layout = Some(network.layout);
             let mut labels = ["bonafide", "spoof"].map(str::to_owned);
