@@ -102,7 +102,11 @@ pub(crate) fn forward(
         visit(Stage::Layer(index), hidden.view())?;
     }
     let last = forward.after_layers(hidden.clone())?;
-    let summed = if forward.config.sums_normed_state() { &last } else { &hidden };
+    let summed = if forward.config.sums_normed_state() {
+        &last
+    } else {
+        &hidden
+    };
     sum.add(forward.config.num_hidden_layers, summed);
 
     let pooled = forward.pool(sum.finish(last))?;

@@ -150,6 +150,61 @@ fn the_forward_pass_scores_files_as_pytorch_does() {
     }
 }
 
+/// A file of the samples of `speech.wav` in `range`.
+fn write_clip(path: &Path, start: usize, len: usize) {
+    let speech = std::fs::read(fixture("speech.wav")).unwrap();
+    // 16-bit samples after a header of 44 bytes, which ends in their length.
+    let samples = &speech[44 + 2 * start..][..2 * len];
+    let size = u32::try_from(samples.len()).unwrap();
+    let mut header = speech[..44].to_vec();
+    header[4..8].copy_from_slice(&(size + 36).to_le_bytes());
+    header[40..].copy_from_slice(&size.to_le_bytes());
+    std::fs::write(path, [header.as_slice(), samples].concat()).unwrap();
+}
+
+#[test]
+fn every_layout_is_its_checkpoint_and_scores_as_pytorch_does() {
+    let json = std::fs::read(fixture("layouts/expected.json")).unwrap();
+    let fixtures: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let number = |value: &serde_json::Value| usize::try_from(value.as_u64().unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let clips = fixtures["clips"].as_array().unwrap();
+    let clip = clips.iter().find(|clip| clip["name"] == "one_window").unwrap();
+    let audio = folder.path().join("clip.wav");
+    write_clip(&audio, number(&clip["start"]), number(&clip["len"]));
+
+    let layouts = fixtures["layouts"].as_object().unwrap();
+    assert!(layouts.len() >= 8);
+    for (name, expected) in layouts {
+        let checkpoint = fixture("layouts").join(name);
+        let spoof_index = (expected["named"] == false).then(|| number(&expected["spoof_index"]));
+        let mut options = Options::default();
+        options.window_samples = number(&fixtures["window_samples"]);
+        options.spoof_index = spoof_index;
+        let model = folder.path().join(format!("{name}.onnx"));
+        export(&checkpoint, &model, &options, &mut |_| {}).unwrap();
+
+        let mut options = VerifyOptions::default();
+        options.spoof_index = spoof_index;
+        options.audio = vec![audio.clone()];
+        let found = verify(&model, &checkpoint, &options, &mut |_| {}).unwrap();
+        assert!(found.passed, "{name}: {found:?}");
+        assert!(
+            found.layers.iter().all(|layer| layer.within == Some(true)),
+            "{name}: {found:?}"
+        );
+        let expected = expected["clips"]["one_window"]["p_spoof"].as_array().unwrap();
+        assert_eq!(found.clips[0].windows.len(), expected.len());
+        for (window, expected) in found.clips[0].windows.iter().zip(expected) {
+            let expected = expected.as_f64().unwrap();
+            assert!(
+                (window.checkpoint_p_spoof - expected).abs() < 1e-4,
+                "{name}, {expected}: {window:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn one_altered_weight_is_found_and_its_layer_named() {
     for (weight, layer) in [
@@ -251,7 +306,7 @@ fn what_cannot_be_compared_is_an_error() {
     };
     let error_of = error(&tiny("tiny.pt"), &tiny("tiny.pt"), &options);
     assert!(matches!(error_of, Error::Onnx { .. }), "{error_of}");
-    let error_of = error(&model.path(), &tiny("config.json"), &options);
+    let error_of = error(&model.path(), &fixture("speech.wav"), &options);
     assert!(matches!(error_of, Error::NotCheckpoint { .. }), "{error_of}");
     let error_of = error(&model.path(), Path::new("absent.pt"), &options);
     assert!(matches!(error_of, Error::Read { .. }), "{error_of}");

@@ -14,7 +14,10 @@ pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) ->
         shape: tensor.shape.iter().map(|&size| size as u64).collect(),
         bytes: tensor.bytes(),
     });
-    let paths = checkpoint.index().into_iter().chain(checkpoint.files().map(|(path, _)| path));
+    let paths = checkpoint
+        .index()
+        .into_iter()
+        .chain(checkpoint.files().map(|(path, _)| path));
     let files = paths.map(|path| FileInfo::read(path, progress));
     let mut found = Inspection::of_tensors(Kind::Checkpoint, files.collect::<Result<_>>()?, tensors.collect());
     found.format = Some(checkpoint.format().to_string());
