@@ -14,6 +14,10 @@
 //! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
 //! sample rate, window, hop, labels, normalisation, threshold, and where it comes from.
 //!
+//! [`inspect()`] tells what a checkpoint or an ONNX file is, without loading its weights. With the feature `verify` (on by
+//! default), `verify` runs an exported graph and a plain forward pass of its checkpoint on the same audio, and compares
+//! them layer by layer.
+//!
 //! The checkpoint is not trusted: its pickle can name nothing but tensors and plain values, nothing in it is executed,
 //! and every size is checked against the file.
 

@@ -255,6 +255,7 @@ fn hostile_files_are_errors() {
         ("a million empty weights", graph(&field(5, b"").repeat(1 << 20))),
         ("a million empty nodes", graph(&field(1, b"").repeat(1 << 20))),
         ("a name of 20 MB", graph(&field(2, &vec![b'a'; 20 << 20]))),
+        ("a million empty entries", field(14, b"").repeat(1 << 20)),
         ("weights without a location", tensor(&[14 << 3, 1])),
     ] {
         let error = look_at(&bytes).unwrap_err();

@@ -20,8 +20,10 @@ use super::proto::{
 };
 use crate::{Error, Result};
 
-/// The most bytes of a file that are decoded, over all of its messages. A graph of 24 layers has about 1 MiB of them.
-const MAX_DESCRIPTION: u64 = 16 << 20;
+/// The most bytes of a file that are decoded, over all of its messages. A graph of 48 layers has about 2 MiB of them.
+const MAX_DESCRIPTION: u64 = 8 << 20;
+/// What a field counts beyond its bytes: an empty one takes memory too.
+const FIELD_OVERHEAD: u64 = 32;
 
 // Fields of `onnx.proto` that can be large or many, which are not decoded with the message that they are in.
 const MODEL_GRAPH: u32 = 7;
@@ -225,13 +227,12 @@ impl<R: Read + Seek> Walker<R> {
                 ));
             };
             if heavy.contains(&number) {
-                // What is remembered of it takes memory too.
-                self.spend(size_of::<(u32, Range<u64>)>() as u64)?;
+                self.spend(FIELD_OVERHEAD)?;
                 split.heavy_bytes += content_len;
                 split.heavy.push((number, content_start..end));
                 self.go_to(end)?;
             } else {
-                self.spend(end - start)?;
+                self.spend(FIELD_OVERHEAD + (end - start))?;
                 self.go_to(start)?;
                 let old = split.light.len();
                 split.light.resize(old + (end - start) as usize, 0);

@@ -62,8 +62,11 @@ impl Graph {
         let output = description.outputs.first().map_or("logits", |output| &output.name);
         let values = stages.iter().map(|stage| {
             let name = value_name(*stage, config, output);
-            model.find_node(&name).map(|id| (name, id))
+            // A convolution that became a matrix product has its channels last, and says so.
+            let names = [format!("{name}.channels_last"), name];
+            names.into_iter().rev().find_map(|name| Some((model.find_node(&name)?, name)))
         });
+        let values = values.map(|found| found.map(|(id, name)| (name, id)));
         Ok(Self {
             values: values.collect(),
             input,
