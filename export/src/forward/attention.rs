@@ -1,8 +1,9 @@
 //! Multi-head attention, with WavLM's gated relative position bias.
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
+use ndarray::parallel::prelude::*;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::functions::softmax;
+use super::functions::{rows_per_task, softmax};
 
 /// How many heads share the channels.
 #[derive(Debug, Clone, Copy)]
@@ -20,16 +21,28 @@ impl Heads {
         bias: Option<(&RelativePositions, &Array2<f64>)>,
     ) -> Array2<f64> {
         let width = query.ncols() / self.0;
+        let rows = rows_per_task(query.nrows());
         let mut context = Array2::zeros(query.raw_dim());
         for head in 0..self.0 {
             let columns = s![.., head * width..(head + 1) * width];
-            let mut scores = query.slice(columns).dot(&key.slice(columns).t()) / (width as f64).sqrt();
-            if let Some((relative, gates)) = bias {
-                let gate = gates.column(head).insert_axis(Axis(1));
-                scores += &(&relative.bias.index_axis(Axis(0), head) * &gate);
-            }
-            scores.rows_mut().into_iter().for_each(softmax);
-            context.slice_mut(columns).assign(&scores.dot(&value.slice(columns)));
+            let (key, value) = (key.slice(columns), value.slice(columns));
+            context
+                .slice_mut(columns)
+                .axis_chunks_iter_mut(Axis(0), rows)
+                .into_par_iter()
+                .zip(query.slice(columns).axis_chunks_iter(Axis(0), rows))
+                .enumerate()
+                .for_each(|(task, (mut context, query))| {
+                    let mut scores = query.dot(&key.t()) / (width as f64).sqrt();
+                    for (row, mut scores) in scores.rows_mut().into_iter().enumerate() {
+                        if let Some((relative, gates)) = bias {
+                            let frame = task * rows + row;
+                            scores.scaled_add(gates[[frame, head]], &relative.of(head, frame));
+                        }
+                        softmax(scores);
+                    }
+                    context.assign(&scores.dot(&value));
+                });
         }
         context
     }
@@ -57,19 +70,28 @@ impl Heads {
     }
 }
 
-/// WavLM's bias of each frame on each other one, by their distance: `[heads, frames, frames]`.
+/// WavLM's bias of each frame on each other one, by how far ahead that is: `[heads, 2 · frames − 1]`, from the farthest
+/// behind.
 pub(super) struct RelativePositions {
-    bias: Array3<f64>,
+    by_distance: Array2<f64>,
 }
 
 impl RelativePositions {
     /// From `embedding [buckets, heads]`. From `max_distance` frames on, all distances share a bucket.
     pub(super) fn new(embedding: &Array2<f64>, max_distance: usize, frames: usize) -> Self {
         let (buckets, heads) = embedding.dim();
-        let bias = Array3::from_shape_fn((heads, frames, frames), |(head, query, key)| {
-            embedding[[bucket(query, key, buckets, max_distance), head]]
+        let by_distance = Array2::from_shape_fn((heads, 2 * frames - 1), |(head, place)| {
+            let bucket = bucket(frames - 1, place, buckets, max_distance);
+            embedding[[bucket, head]]
         });
-        Self { bias }
+        Self { by_distance }
+    }
+
+    /// The biases of `frame` on all frames.
+    fn of(&self, head: usize, frame: usize) -> ArrayView1<'_, f64> {
+        let frames = self.by_distance.ncols().div_ceil(2);
+        let first = frames - 1 - frame;
+        self.by_distance.slice(s![head, first..first + frames])
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the layers are made of. Matrices are `[frames, channels]`.
 
+use std::num::NonZero;
+
 use ndarray::linalg::general_mat_mul;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, ArrayView2, ArrayView3, ArrayViewMut1, Axis, s};
@@ -10,12 +12,9 @@ use crate::activation::Activation;
 const MAX_ROWS: usize = 256;
 
 /// Rows per task: few enough that every core has work.
-fn rows_per_task(rows: usize) -> usize {
-    rows.div_ceil(rayon_threads()).clamp(1, MAX_ROWS)
-}
-
-fn rayon_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+pub(super) fn rows_per_task(rows: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    rows.div_ceil(cores).clamp(1, MAX_ROWS)
 }
 
 /// `x · weightᵀ + bias`, with `weight [outputs, inputs]`.

@@ -15,6 +15,9 @@ use crate::onnx::Description;
 /// rten doesn't tell its version at run time; Cargo.toml holds it to this one.
 pub(super) const RUNTIME: &str = "rten 0.27, not optimised";
 
+/// The most windows per run that are made up, all but one of silence, for a graph that wants so many.
+const MAX_BATCH: usize = 256;
+
 /// A loaded graph, whose inner values can be had: rten's own optimisations, which merge some away, are off.
 pub(super) struct Graph {
     model: Model,
@@ -59,12 +62,20 @@ impl Graph {
             Some([Dimension::Fixed(windows), ..]) => *windows,
             _ => 1,
         };
+        if batch > MAX_BATCH {
+            return Err(format!(
+                "the graph takes {batch} windows at once, expected at most {MAX_BATCH}"
+            ));
+        }
         let output = description.outputs.first().map_or("logits", |output| &output.name);
         let values = stages.iter().map(|stage| {
             let name = value_name(*stage, config, output);
             // A convolution that became a matrix product has its channels last, and says so.
             let names = [format!("{name}.channels_last"), name];
-            names.into_iter().rev().find_map(|name| Some((model.find_node(&name)?, name)))
+            names
+                .into_iter()
+                .rev()
+                .find_map(|name| Some((model.find_node(&name)?, name)))
         });
         let values = values.map(|found| found.map(|(id, name)| (name, id)));
         Ok(Self {
