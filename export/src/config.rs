@@ -1,6 +1,7 @@
 //! The network's shape, as `config.json` states it.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -114,6 +115,8 @@ impl Default for Config {
 /// No wav2vec2 comes near these; they keep products of sizes from overflowing.
 const MAX_SIZE: usize = 1 << 16;
 const MAX_LAYERS: usize = 1 << 10;
+/// The most of a JSON file that is read. Those of networks have a few thousand bytes.
+const MAX_BYTES: u64 = 16 << 20;
 
 impl Config {
     /// Reads a `config.json`.
@@ -279,14 +282,20 @@ impl Config {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Read {
+/// Reads a JSON file, or as much of it as one can be long.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut json = Vec::new();
+        std::fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut json)?;
+        Ok(json)
+    };
+    read().map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })
 }
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path, json: &[u8]) -> Result<T> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, json: &[u8]) -> Result<T> {
     serde_json::from_slice(json).map_err(|source| Error::ConfigSyntax {
         path: path.to_owned(),
         source,

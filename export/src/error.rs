@@ -277,7 +277,7 @@ pub enum Error {
     /// The network is of a form that can't be exported, or its files contradict each other.
     #[error("{file}: {field} is {found}, expected {expected}")]
     Config {
-        /// `config.json` or `preprocessor_config.json`.
+        /// `config.json`, `preprocessor_config.json` or `processor_config.json`.
         file: &'static str,
         /// The field of it.
         field: &'static str,

@@ -3,6 +3,7 @@
 //! [`recognise`] turns a checkpoint into a [`Recognised`]: everything that is known of the network, under one set of
 //! names. What builds or runs the network needs nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -119,8 +120,8 @@ pub(crate) fn recognise<'a>(checkpoint: &'a Checkpoint, options: &Options) -> Re
         recognised.normalization = Normalization::LayerNorm;
         recognised.labels.spoof_index = 0;
     } else if layout.family().is_some() {
-        let path = beside.with_file_name("preprocessor_config.json");
-        recognised.normalization = preprocessor::read(&path)?;
+        let (normalization, path) = preprocessor::read_beside(&beside)?;
+        recognised.normalization = normalization;
         recognised.preprocessor_path = Some(path);
     }
     recognised.config = recognised.find_config(beside)?;
@@ -312,7 +313,7 @@ impl<'a> Recognised<'a> {
         let stated = &self.config.id2label;
         if self.layout.family().is_some() {
             let rows = self.tensor("classifier.weight").and_then(|w| w.shape.first().copied());
-            let count = stated.as_ref().map_or(CLASSES, |names| names.len());
+            let count = stated.as_ref().map_or(CLASSES, BTreeMap::len);
             if rows != Some(CLASSES) || count != CLASSES {
                 let names: Vec<&str> = stated
                     .iter()
@@ -369,6 +370,9 @@ enum Parts {
 /// is the magnitude given.
 fn scale_to(weight: &mut [f32], magnitudes: &[f32]) {
     let kernel = magnitudes.len();
+    if kernel == 0 {
+        return;
+    }
     let mut squares = vec![0.0_f64; kernel];
     for row in weight.chunks_exact(kernel) {
         for (sum, &w) in squares.iter_mut().zip(row) {

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Turns the checkpoint of a wav2vec2, HuBERT or WavLM anti-spoofing model into an ONNX graph, without Python.
 ///
-/// The checkpoint's layout is found from its tensors: the published model's, Hugging Face's ForSequenceClassification,
+/// The checkpoint's layout is found from its tensors: the published model's, Hugging Face's for sequence classification,
 /// or AntiDeepfake's. Nothing in it is executed. The ONNX file takes `waveform` (f32 [N, 64000], mono, 16 kHz) and gives
 /// `logits` (f32 [N, 2]: always bona fide, spoof).
 #[derive(Parser)]
@@ -45,7 +45,7 @@ enum Command {
 
 #[derive(Args)]
 struct Arguments {
-    /// The checkpoint: its file, or the folder that has it with its config.json and preprocessor_config.json
+    /// The checkpoint: its file, or the folder that has it with its configuration files
     #[arg(value_name = "FOLDER_OR_FILE")]
     checkpoint: PathBuf,
     /// The ONNX file to write

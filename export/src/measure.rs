@@ -152,3 +152,48 @@ pub(crate) fn derive(measured: &[Measured], path: Option<&Path>) -> Result<Confi
     }
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the tensors of a network of this width tell.
+    fn released(hidden_size: usize, kernels: &[usize], norm: &str) -> Vec<Measured> {
+        let measured = |field, value: Value| Measured::new(field, value, String::new());
+        vec![
+            measured("hidden_size", hidden_size.into()),
+            measured("conv_kernel", kernels.into()),
+            measured("feat_extract_norm", norm.into()),
+        ]
+    }
+
+    #[test]
+    fn the_released_networks_of_fairseq_need_no_config() {
+        // wav2vec 2.0 base and large, XLS-R and MMS, HuBERT large and extra large.
+        for (width, norm, heads) in [
+            (768, "group", 12),
+            (1024, "layer", 16),
+            (1280, "layer", 16),
+            (1920, "layer", 16),
+        ] {
+            let config = derive(&released(width, &KERNELS, norm), None).unwrap();
+            assert_eq!(config.num_attention_heads, heads);
+            assert_eq!(config.conv_stride, [5, 2, 2, 2, 2, 2, 2]);
+            assert_eq!(config.do_stable_layer_norm, norm == "layer");
+        }
+    }
+
+    #[test]
+    fn what_no_tensor_tells_is_asked_for() {
+        for (measured, wanted) in [
+            (released(512, &KERNELS, "layer"), "num_attention_heads"),
+            (released(768, &[10, 3, 3], "group"), "conv_stride"),
+        ] {
+            let error = derive(&measured, None).unwrap_err();
+            assert!(
+                matches!(&error, Error::Config { field, .. } if *field == wanted),
+                "{error}"
+            );
+        }
+    }
+}

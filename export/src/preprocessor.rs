@@ -1,13 +1,16 @@
-//! What is done to the samples before the network sees them, as `preprocessor_config.json` states it.
+//! What is done to the samples before the network sees them, as the files of `transformers` state it.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{Error, Result, SAMPLE_RATE};
+use crate::{Error, Result, SAMPLE_RATE, config};
 
+/// Where a feature extractor is saved alone.
 const FILE: &str = "preprocessor_config.json";
+/// Where it is saved with a tokenizer, by `transformers` 5, under `feature_extractor`.
+const PROCESSOR_FILE: &str = "processor_config.json";
 
 /// What is done to a window's samples before the network sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,42 +66,53 @@ impl Default for Preprocessor {
     }
 }
 
-/// Reads a `preprocessor_config.json`.
-pub(crate) fn read(path: &Path) -> Result<Normalization> {
-    if !path.exists() {
-        return Err(Error::NoPreprocessor { path: path.to_owned() });
-    }
-    let json = std::fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let preprocessor: Preprocessor = serde_json::from_slice(&json).map_err(|source| Error::ConfigSyntax {
-        path: path.to_owned(),
-        source,
-    })?;
+/// The file `processor_config.json`.
+#[derive(Deserialize)]
+struct Processor {
+    feature_extractor: Preprocessor,
+}
 
-    let misfit = |field, expected: String, found: String| Error::Config {
-        file: FILE,
-        field,
-        expected,
-        found,
-    };
-    let kind = &preprocessor.feature_extractor_type;
-    if kind != "Wav2Vec2FeatureExtractor" {
-        let expected = "\"Wav2Vec2FeatureExtractor\"".to_owned();
-        return Err(misfit("feature_extractor_type", expected, format!("{kind:?}")));
+/// Reads the `preprocessor_config.json` beside a file, or else the `processor_config.json`. Also returns its path.
+pub(crate) fn read_beside(file: &Path) -> Result<(Normalization, PathBuf)> {
+    let path = file.with_file_name(FILE);
+    let processor_path = file.with_file_name(PROCESSOR_FILE);
+    if !path.exists() && processor_path.exists() {
+        let processor: Processor = config::parse(&processor_path, &config::read(&processor_path)?)?;
+        return Ok((processor.feature_extractor.check(PROCESSOR_FILE)?, processor_path));
     }
-    for (field, expected, found) in [
-        ("feature_size", 1, preprocessor.feature_size),
-        ("sampling_rate", SAMPLE_RATE, preprocessor.sampling_rate),
-    ] {
-        if found != expected {
-            return Err(misfit(field, expected.to_string(), found.to_string()));
+    if !path.exists() {
+        return Err(Error::NoPreprocessor { path });
+    }
+    let preprocessor: Preprocessor = config::parse(&path, &config::read(&path)?)?;
+    Ok((preprocessor.check(FILE)?, path))
+}
+
+impl Preprocessor {
+    /// What it does to the samples, if it is one of raw samples at 16 kHz.
+    fn check(&self, file: &'static str) -> Result<Normalization> {
+        let misfit = |field, expected: String, found: String| Error::Config {
+            file,
+            field,
+            expected,
+            found,
+        };
+        let kind = &self.feature_extractor_type;
+        if kind != "Wav2Vec2FeatureExtractor" {
+            let expected = "\"Wav2Vec2FeatureExtractor\"".to_owned();
+            return Err(misfit("feature_extractor_type", expected, format!("{kind:?}")));
         }
+        for (field, expected, found) in [
+            ("feature_size", 1, self.feature_size),
+            ("sampling_rate", SAMPLE_RATE, self.sampling_rate),
+        ] {
+            if found != expected {
+                return Err(misfit(field, expected.to_string(), found.to_string()));
+            }
+        }
+        Ok(if self.do_normalize {
+            Normalization::ZeroMeanUnitVariance
+        } else {
+            Normalization::None
+        })
     }
-    Ok(if preprocessor.do_normalize {
-        Normalization::ZeroMeanUnitVariance
-    } else {
-        Normalization::None
-    })
 }
