@@ -10,7 +10,7 @@ mod tensors;
 
 use std::fmt;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, array, concatenate, s};
+use ndarray::{Array1, Array2, Axis, array, concatenate, s};
 
 use crate::activation::Activation;
 use crate::checkpoint::Checkpoint;
@@ -74,7 +74,7 @@ pub(crate) fn forward(
     checkpoint: &Checkpoint,
     network: &Recognised<'_>,
     window: &[f32],
-    visit: &mut dyn FnMut(Stage, ArrayView2<'_, f64>) -> Result<()>,
+    visit: &mut dyn FnMut(Stage, &Array2<f64>) -> Result<()>,
 ) -> Result<()> {
     let forward = Forward {
         tensors: Tensors::new(checkpoint, network),
@@ -88,18 +88,18 @@ pub(crate) fn forward(
         Normalization::LayerNorm => normalise(samples, DEFAULT_EPS),
     };
     let features = forward.feature_extractor(samples)?;
-    visit(Stage::FeatureExtractor, features.view())?;
+    visit(Stage::FeatureExtractor, &features)?;
     let projected = forward.projection(features)?;
-    visit(Stage::Projection, projected.view())?;
+    visit(Stage::Projection, &projected)?;
     let mut hidden = forward.positional(projected)?;
-    visit(Stage::Positional, hidden.view())?;
+    visit(Stage::Positional, &hidden)?;
 
     let mut sum = forward.layer_weights()?;
     let relative = forward.relative_positions(hidden.nrows())?;
     for index in 0..forward.config.num_hidden_layers {
         sum.add(index, &hidden);
         hidden = forward.layer(index, hidden, relative.as_ref())?;
-        visit(Stage::Layer(index), hidden.view())?;
+        visit(Stage::Layer(index), &hidden)?;
     }
     let last = forward.after_layers(hidden.clone())?;
     let summed = if forward.config.sums_normed_state() {
@@ -110,9 +110,9 @@ pub(crate) fn forward(
     sum.add(forward.config.num_hidden_layers, summed);
 
     let pooled = forward.pool(sum.finish(last))?;
-    visit(Stage::Pooled, pooled.view())?;
+    visit(Stage::Pooled, &pooled)?;
     let logits = forward.classify(&pooled)?;
-    visit(Stage::Logits, logits.view())
+    visit(Stage::Logits, &logits)
 }
 
 struct Forward<'a> {
@@ -134,7 +134,7 @@ impl Forward<'_> {
             let weight = self
                 .tensors
                 .kernel(&format!("{layer}.conv.weight"), [channels, x.ncols(), kernel])?;
-            x = convolve(x.view(), weight.view(), stride);
+            x = convolve(&x.view(), &weight.view(), stride);
             if config.conv_bias {
                 x += &self.tensors.vector(&format!("{layer}.conv.bias"), channels)?;
             }
@@ -157,11 +157,7 @@ impl Forward<'_> {
         if self.config.feat_proj_layer_norm {
             self.norm("feature_projection.layer_norm", &mut features)?;
         }
-        self.linear(
-            "feature_projection.projection",
-            features.view(),
-            self.config.hidden_size,
-        )
+        self.linear("feature_projection.projection", &features, self.config.hidden_size)
     }
 
     /// Adds a convolution of the frames to them.
@@ -189,8 +185,8 @@ impl Forward<'_> {
         for start in (0..size).step_by(width) {
             let group = start..start + width;
             let part = convolve(
-                padded.slice(s![.., group.clone()]),
-                weight.slice(s![group.clone(), .., ..]),
+                &padded.slice(s![.., group.clone()]),
+                &weight.slice(s![group.clone(), .., ..]),
                 1,
             );
             convolved.slice_mut(s![.., group]).assign(&part.slice(s![..frames, ..]));
@@ -213,14 +209,14 @@ impl Forward<'_> {
         if self.config.do_stable_layer_norm {
             let mut x = hidden.clone();
             self.norm(&first, &mut x)?;
-            let hidden = hidden + self.attention(&layer, x.view(), relative)?;
+            let hidden = hidden + self.attention(&layer, &x, relative)?;
             let mut x = hidden.clone();
             self.norm(&second, &mut x)?;
-            Ok(hidden + self.feed_forward(&layer, x.view())?)
+            Ok(hidden + self.feed_forward(&layer, &x)?)
         } else {
-            let mut hidden = self.attention(&layer, hidden.view(), relative)? + hidden;
+            let mut hidden = self.attention(&layer, &hidden, relative)? + hidden;
             self.norm(&first, &mut hidden)?;
-            let mut hidden = self.feed_forward(&layer, hidden.view())? + hidden;
+            let mut hidden = self.feed_forward(&layer, &hidden)? + hidden;
             self.norm(&second, &mut hidden)?;
             Ok(hidden)
         }
@@ -229,7 +225,7 @@ impl Forward<'_> {
     fn attention(
         &self,
         layer: &str,
-        hidden: ArrayView2<'_, f64>,
+        hidden: &Array2<f64>,
         relative: Option<&RelativePositions>,
     ) -> Result<Array2<f64>> {
         let name = format!("{layer}.attention");
@@ -238,12 +234,12 @@ impl Forward<'_> {
         let heads = Heads(self.config.num_attention_heads);
         let gates = relative.map(|_| self.gates(&name, hidden, heads)).transpose()?;
         let bias = relative.zip(gates.as_ref());
-        let context = heads.attend(query?.view(), key?.view(), value?.view(), bias);
-        self.linear(&format!("{name}.out_proj"), context.view(), size)
+        let context = heads.attend(&query?, &key?, &value?, bias);
+        self.linear(&format!("{name}.out_proj"), &context, size)
     }
 
     /// WavLM: how much each frame of each head heeds the relative positions, `[frames, heads]`.
-    fn gates(&self, attention: &str, hidden: ArrayView2<'_, f64>, heads: Heads) -> Result<Array2<f64>> {
+    fn gates(&self, attention: &str, hidden: &Array2<f64>, heads: Heads) -> Result<Array2<f64>> {
         let name = format!("{attention}.gru_rel_pos_linear");
         let weight = self
             .tensors
@@ -255,12 +251,12 @@ impl Forward<'_> {
         Ok(heads.gates(hidden, &weight, &bias, &scale))
     }
 
-    fn feed_forward(&self, layer: &str, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+    fn feed_forward(&self, layer: &str, x: &Array2<f64>) -> Result<Array2<f64>> {
         let name = format!("{layer}.feed_forward");
         let inner = self.config.intermediate_size;
         let mut x = self.linear(&format!("{name}.intermediate_dense"), x, inner)?;
         activate(&mut x, self.activation(&self.config.hidden_act));
-        self.linear(&format!("{name}.output_dense"), x.view(), self.config.hidden_size)
+        self.linear(&format!("{name}.output_dense"), &x, self.config.hidden_size)
     }
 
     /// A stable network's last layer norm.
@@ -274,7 +270,7 @@ impl Forward<'_> {
     /// The mean over time, of the projector's output where there is one.
     fn pool(&self, hidden: Array2<f64>) -> Result<Array2<f64>> {
         let hidden = match self.config.classifier_proj_size {
-            Some(size) => self.linear("projector", hidden.view(), size)?,
+            Some(size) => self.linear("projector", &hidden, size)?,
             None => hidden,
         };
         let frames = hidden.nrows() as f64;
@@ -283,7 +279,7 @@ impl Forward<'_> {
 
     /// Bona fide and spoof, in this order.
     fn classify(&self, pooled: &Array2<f64>) -> Result<Array2<f64>> {
-        let logits = self.linear("classifier", pooled.view(), CLASSES)?;
+        let logits = self.linear("classifier", pooled, CLASSES)?;
         let spoof = logits[[0, self.spoof_index]];
         let bonafide = logits[[0, 1 - self.spoof_index]];
         Ok(array![[bonafide, spoof]])
@@ -320,7 +316,7 @@ impl Forward<'_> {
         })
     }
 
-    fn linear(&self, name: &str, x: ArrayView2<'_, f64>, outputs: usize) -> Result<Array2<f64>> {
+    fn linear(&self, name: &str, x: &Array2<f64>, outputs: usize) -> Result<Array2<f64>> {
         let weight = self.tensors.matrix(&format!("{name}.weight"), [outputs, x.ncols()])?;
         let bias = self.tensors.vector(&format!("{name}.bias"), outputs)?;
         Ok(linear(x, &weight, &bias))

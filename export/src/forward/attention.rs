@@ -1,7 +1,7 @@
 //! Multi-head attention, with WavLM's gated relative position bias.
 
 use ndarray::parallel::prelude::*;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 
 use super::functions::{rows_per_task, softmax};
 
@@ -15,9 +15,9 @@ impl Heads {
     /// `bias` is that of the relative positions, and how much each frame heeds it.
     pub(super) fn attend(
         self,
-        query: ArrayView2<'_, f64>,
-        key: ArrayView2<'_, f64>,
-        value: ArrayView2<'_, f64>,
+        query: &Array2<f64>,
+        key: &Array2<f64>,
+        value: &Array2<f64>,
         bias: Option<(&RelativePositions, &Array2<f64>)>,
     ) -> Array2<f64> {
         let width = query.ncols() / self.0;
@@ -51,7 +51,7 @@ impl Heads {
     /// last four are summed to `a` and `b`, and the gate is `σ(a) · (σ(b) · scale − 1) + 2`.
     pub(super) fn gates(
         self,
-        hidden: ArrayView2<'_, f64>,
+        hidden: &Array2<f64>,
         weight: &Array2<f64>,
         bias: &Array1<f64>,
         scale: &Array1<f64>,
@@ -125,17 +125,17 @@ mod tests {
         let query = array![[3.0_f64.ln()], [0.0]];
         let key = array![[0.0], [1.0]];
         let value = array![[4.0], [8.0]];
-        let context = Heads(1).attend(query.view(), key.view(), value.view(), None);
+        let context = Heads(1).attend(&query, &key, &value, None);
         assert!((context[[0, 0]] - 7.0).abs() < 1e-12 && (context[[1, 0]] - 6.0).abs() < 1e-12);
     }
 
     #[test]
     fn heads_are_side_by_side_and_scaled_by_their_width() {
         let x = array![[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0], [0.5, -1.0, 0.0, 2.0]];
-        let both = Heads(2).attend(x.view(), x.view(), x.view(), None);
+        let both = Heads(2).attend(&x, &x, &x, None);
         for columns in [s![.., ..2], s![.., 2..]] {
-            let part = x.slice(columns);
-            let alone = Heads(1).attend(part, part, part, None);
+            let part = x.slice(columns).to_owned();
+            let alone = Heads(1).attend(&part, &part, &part, None);
             assert!((&both.slice(columns) - &alone).iter().all(|d| d.abs() < 1e-12));
         }
         // By hand, the first frame of the second head: scores 25, 10 and 8, over √2.
@@ -168,7 +168,7 @@ mod tests {
     fn a_gate_by_hand() {
         // All sums 0: σ = ½, so ½ · (½ · 6 − 1) + 2 = 3.
         let gates = Heads(1).gates(
-            array![[1.0, -1.0]].view(),
+            &array![[1.0, -1.0]],
             &Array2::zeros((8, 2)),
             &Array1::zeros(8),
             &array![6.0],
@@ -176,7 +176,7 @@ mod tests {
         assert!((gates[[0, 0]] - 3.0).abs() < 1e-12);
         // The first four numbers are a, the last four b.
         let bias = array![0.0, 0.0, 0.0, 3.0_f64.ln(), -50.0, 0.0, 0.0, 0.0];
-        let gates = Heads(1).gates(array![[0.0, 0.0]].view(), &Array2::zeros((8, 2)), &bias, &array![6.0]);
+        let gates = Heads(1).gates(&array![[0.0, 0.0]], &Array2::zeros((8, 2)), &bias, &array![6.0]);
         assert!((gates[[0, 0]] - 1.25).abs() < 1e-12, "{gates}");
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let value = array![[0.0], [6.0]];
         // Only the first frame looks ahead: distance 1 is in bucket 2 + 1, whose bias ln 7 is doubled by the gate.
         let gates = array![[2.0], [0.5]];
-        let context = Heads(1).attend(zeros.view(), zeros.view(), value.view(), Some((&relative, &gates)));
+        let context = Heads(1).attend(&zeros, &zeros, &value, Some((&relative, &gates)));
         assert!((context[[0, 0]] - 6.0 * 49.0 / 50.0).abs() < 1e-12, "{context}");
         assert!((context[[1, 0]] - 3.0).abs() < 1e-12, "{context}");
     }

@@ -18,7 +18,7 @@ pub(super) fn rows_per_task(rows: usize) -> usize {
 }
 
 /// `x · weightᵀ + bias`, with `weight [outputs, inputs]`.
-pub(super) fn linear(x: ArrayView2<'_, f64>, weight: &Array2<f64>, bias: &Array1<f64>) -> Array2<f64> {
+pub(super) fn linear(x: &Array2<f64>, weight: &Array2<f64>, bias: &Array1<f64>) -> Array2<f64> {
     let mut out = Array2::zeros((x.nrows(), weight.nrows()));
     let rows = rows_per_task(x.nrows());
     out.axis_chunks_iter_mut(Axis(0), rows)
@@ -34,7 +34,7 @@ pub(super) fn linear(x: ArrayView2<'_, f64>, weight: &Array2<f64>, bias: &Array1
 /// A convolution over time without padding: `x [frames, inputs]` with `weight [outputs, inputs, kernel]`.
 ///
 /// `out[t] = Σₖ weight[.., k] · x[t · stride + k]`. There must be frames for at least one step.
-pub(super) fn convolve(x: ArrayView2<'_, f64>, weight: ArrayView3<'_, f64>, stride: usize) -> Array2<f64> {
+pub(super) fn convolve(x: &ArrayView2<'_, f64>, weight: &ArrayView3<'_, f64>, stride: usize) -> Array2<f64> {
     let (outputs, inputs, kernel) = weight.dim();
     let frames = (x.nrows() - kernel) / stride + 1;
     // One matrix [inputs, outputs] per place in the kernel.
@@ -166,7 +166,7 @@ mod tests {
     fn a_linear_layer_by_hand() {
         let x = array![[1.0, 2.0], [3.0, 4.0]];
         let weight = array![[1.0, 10.0], [0.0, -1.0], [2.0, 0.5]];
-        let out = linear(x.view(), &weight, &array![0.5, 0.0, 1.0]);
+        let out = linear(&x, &weight, &array![0.5, 0.0, 1.0]);
         assert_close(&out, &array![[21.5, -2.0, 4.0], [43.5, -4.0, 9.0]]);
     }
 
@@ -176,17 +176,17 @@ mod tests {
         let x = array![[1.0, 5.0], [2.0, 6.0], [3.0, 7.0], [4.0, 8.0]];
         let weight = array![[[1.0, 10.0], [100.0, 1000.0]]];
         assert_close(
-            &convolve(x.view(), weight.view(), 1),
+            &convolve(&x.view(), &weight.view(), 1),
             &array![[6521.0], [7632.0], [8743.0]],
         );
-        assert_close(&convolve(x.view(), weight.view(), 2), &array![[6521.0], [8743.0]]);
+        assert_close(&convolve(&x.view(), &weight.view(), 2), &array![[6521.0], [8743.0]]);
     }
 
     #[test]
     fn a_convolution_in_several_tasks_is_the_same_as_frame_by_frame() {
         let x = Array2::from_shape_fn((2000, 3), |(t, c)| ((t * 7 + c * 13) % 31) as f64 - 15.0);
         let weight = Array3::from_shape_fn((4, 3, 5), |(o, i, k)| ((o * 5 + i * 3 + k) % 7) as f64 - 3.0);
-        let out = convolve(x.view(), weight.view(), 3);
+        let out = convolve(&x.view(), &weight.view(), 3);
         let expected = Array2::from_shape_fn(((2000 - 5) / 3 + 1, 4), |(t, o)| {
             let terms = (0..3).flat_map(|i| (0..5).map(move |k| (i, k)));
             terms.map(|(i, k)| x[[t * 3 + k, i]] * weight[[o, i, k]]).sum()

@@ -46,7 +46,7 @@ pub(super) fn normalise(window: &mut [f32]) {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+/// The generator `SplitMix64` (Steele, Lea and Flood, 2014).
 struct Random(u64);
 
 impl Random {

@@ -1,6 +1,6 @@
 //! How far apart two sets of values are, over several windows.
 
-use ndarray::{ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::graph::Values;
 
@@ -25,7 +25,7 @@ enum State {
 
 impl Difference {
     /// Adds a window: what the checkpoint gives, `[frames, channels]`, and what the graph does.
-    pub(super) fn add(&mut self, reference: ArrayView2<'_, f64>, found: &Values) {
+    pub(super) fn add(&mut self, reference: &Array2<f64>, found: &Values) {
         let (shape, numbers) = match found {
             Values::Missing => {
                 self.state = State::NotCompared("the graph has no value of this name".to_owned());
@@ -46,9 +46,9 @@ impl Difference {
         let shape: Vec<usize> = shape.iter().copied().filter(|&size| size != 1).collect();
         let sizes = |order: [usize; 2]| order.into_iter().filter(|&size| size != 1).collect::<Vec<usize>>();
         if shape == sizes([frames, channels]) {
-            self.accumulate(reference, numbers);
+            self.accumulate(&reference.view(), numbers);
         } else if shape == sizes([channels, frames]) {
-            self.accumulate(reference.t(), numbers);
+            self.accumulate(&reference.t(), numbers);
         } else {
             self.state = State::Misfit(format!(
                 "its shape is {shape:?} in the graph and [{frames}, {channels}] in the checkpoint"
@@ -56,14 +56,14 @@ impl Difference {
         }
     }
 
-    fn accumulate(&mut self, reference: ArrayView2<'_, f64>, numbers: &[f32]) {
+    fn accumulate(&mut self, reference: &ArrayView2<'_, f64>, numbers: &[f32]) {
         let rows = numbers.chunks_exact(reference.ncols());
         for (expected, found) in reference.axis_iter(Axis(0)).zip(rows) {
-            self.accumulate_row(expected, found);
+            self.accumulate_row(&expected, found);
         }
     }
 
-    fn accumulate_row(&mut self, expected: ArrayView1<'_, f64>, found: &[f32]) {
+    fn accumulate_row(&mut self, expected: &ArrayView1<'_, f64>, found: &[f32]) {
         for (expected, &found) in expected.iter().zip(found) {
             let difference = f64::from(found) - expected;
             self.squares += difference * difference;
@@ -100,7 +100,7 @@ impl Difference {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array2, array};
+    use ndarray::array;
 
     use super::*;
 
@@ -115,9 +115,9 @@ mod tests {
     fn differences_add_up_over_windows_in_either_order_of_axes() {
         let mut difference = Difference::default();
         let reference = array![[1.0, 2.0, 2.0], [0.0, 0.0, 0.0]];
-        difference.add(reference.view(), &found(&[2, 3], &[1.0, 2.0, 2.0, 0.0, 0.0, 0.0]));
+        difference.add(&reference, &found(&[2, 3], &[1.0, 2.0, 2.0, 0.0, 0.0, 0.0]));
         assert_eq!((difference.max_absolute(), difference.relative()), (0.0, 0.0));
-        difference.add(reference.view(), &found(&[3, 2], &[1.0, 0.0, 2.0, 3.0, 2.0, 0.0]));
+        difference.add(&reference, &found(&[3, 2], &[1.0, 0.0, 2.0, 3.0, 2.0, 0.0]));
         assert_eq!(difference.max_absolute(), 3.0);
         assert!((difference.relative() - (9.0_f64 / 18.0).sqrt()).abs() < 1e-15);
         assert_eq!(difference.note(), None);
@@ -127,7 +127,7 @@ mod tests {
     fn not_a_number_is_no_agreement() {
         for (expected, value) in [(1.0, f32::NAN), (f64::NAN, 1.0)] {
             let mut difference = Difference::default();
-            difference.add(array![[expected, 1.0]].view(), &found(&[2], &[value, 1.0]));
+            difference.add(&array![[expected, 1.0]], &found(&[2], &[value, 1.0]));
             assert!(difference.relative().is_nan() && difference.max_absolute().is_nan());
         }
     }
@@ -135,14 +135,14 @@ mod tests {
     #[test]
     fn a_value_where_there_should_be_zeros_is_infinitely_wrong() {
         let mut difference = Difference::default();
-        difference.add(Array2::zeros((1, 2)).view(), &found(&[2], &[0.0, 1e-9]));
+        difference.add(&Array2::zeros((1, 2)), &found(&[2], &[0.0, 1e-9]));
         assert_eq!(difference.relative(), f64::INFINITY);
     }
 
     #[test]
     fn another_shape_is_a_misfit() {
         let mut difference = Difference::default();
-        difference.add(Array2::zeros((4, 3)).view(), &found(&[4, 2], &[0.0; 8]));
+        difference.add(&Array2::zeros((4, 3)), &found(&[4, 2], &[0.0; 8]));
         assert!(difference.is_misfit());
         assert!(difference.note().unwrap().contains("[4, 2]"));
     }

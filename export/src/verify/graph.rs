@@ -115,7 +115,7 @@ impl Graph {
 
     /// The first window's part of a value.
     fn first(&self, tensor: &Tensor<f32>) -> Values {
-        let shape = match tensor.shape().as_ref() {
+        let shape = match tensor.shape() {
             [windows, rest @ ..] if *windows == self.batch => rest.to_vec(),
             other => other.to_vec(),
         };
