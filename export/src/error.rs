@@ -439,6 +439,18 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The file isn't an ONNX model, or a damaged one.
+    #[error("{} is not a usable ONNX model: {detail}; export it again, or download it again", path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// The audio, the model or the runtime failed when the model was to be scored with.
+    #[cfg(feature = "verify")]
+    #[error(transparent)]
+    Detector(#[from] bonafide::Error),
 
     /// The model could not be written.
     #[error("cannot write {}: {source}; nothing was left behind", path.display())]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::checkpoint::{Checkpoint, TensorInfo};
 use crate::labels::{self, LabelSource, Labels};
 use crate::measure::{self, Measured};
@@ -18,7 +20,7 @@ use crate::{Config, Error, Options, Result};
 pub(crate) const CLASSES: usize = 2;
 
 /// A layout of checkpoints: how the tensors are named, what the head is, and what else must be known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum Layout {
     /// The published model's: a `Wav2Vec2Model` under `backbone.`, whose mean over time goes to `classifier.`. Class 1
@@ -30,6 +32,7 @@ pub enum Layout {
     /// Hugging Face's `HubertForSequenceClassification`, likewise.
     HubertForSequenceClassification,
     /// Hugging Face's `WavLMForSequenceClassification`, likewise.
+    #[serde(rename = "WavLMForSequenceClassification")]
     WavLmForSequenceClassification,
     /// AntiDeepfake's: fairseq's wav2vec 2.0 or HuBERT under `m_ssl.model.`, whose mean over time goes to `proj_fc.`.
     /// Class 0 is spoof, and the samples go through a layer norm. The shape is found from the tensors.

@@ -14,6 +14,10 @@
 //! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
 //! sample rate, window, hop, labels, normalisation, threshold, and where it comes from.
 //!
+//! [`inspect()`] tells what a checkpoint or an ONNX file is, without loading its weights. With the feature `verify` (on by
+//! default), `verify` runs an exported graph and a plain forward pass of its checkpoint on the same audio, and compares
+//! them layer by layer.
+//!
 //! The checkpoint is not trusted: its pickle can name nothing but tensors and plain values, nothing in it is executed,
 //! and every size is checked against the file.
 
@@ -21,8 +25,11 @@ mod activation;
 pub mod checkpoint;
 mod config;
 mod error;
+#[cfg(feature = "verify")]
+mod forward;
 #[cfg(feature = "hub")]
 pub mod hub;
+mod inspect;
 mod labels;
 mod layout;
 mod measure;
@@ -30,6 +37,8 @@ mod names;
 mod onnx;
 mod preprocessor;
 mod source;
+#[cfg(feature = "verify")]
+mod verify;
 mod wav2vec2;
 mod wavlm;
 
@@ -39,12 +48,17 @@ use std::path::{Path, PathBuf};
 use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::{Error, Result};
+pub use inspect::{ExternalData, FileInfo, Inspection, Kind, OnnxInfo, Port, Size, TensorSummary, inspect};
 pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
 use layout::{Recognised, recognise};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
 pub use preprocessor::Normalization;
 use source::Source;
+#[cfg(feature = "verify")]
+pub use verify::{
+    ClipReport, LayerReport, Tolerance, Verification, VerifyOptions, VerifyProgress, WindowReport, verify,
+};
 
 /// Samples per second that the network was trained on.
 const SAMPLE_RATE: u32 = 16_000;

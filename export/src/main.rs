@@ -1,11 +1,14 @@
-//! `bonafide-export FOLDER_OR_FILE OUT.onnx`: the command-line face of the library.
+//! `bonafide-export FOLDER_OR_FILE OUT.onnx`, `bonafide-export inspect` and `bonafide-export verify`: the command-line face
+//! of the library.
+
+mod cli;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use bonafide_export::{Batch, Error, Layout, Options, Summary, export};
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Turns the checkpoint of a wav2vec2, HuBERT or WavLM anti-spoofing model into an ONNX graph, without Python.
@@ -14,7 +17,33 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// or AntiDeepfake's. Nothing in it is executed. The ONNX file takes `waveform` (f32 [N, 64000], mono, 16 kHz) and gives
 /// `logits` (f32 [N, 2]: always bona fide, spoof).
 #[derive(Parser)]
-#[command(name = "bonafide-export", version)]
+#[command(
+    name = "bonafide-export",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = EXAMPLES
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    export: Option<Arguments>,
+}
+
+const EXAMPLES: &str = "Examples:
+  bonafide-export stage2_best.pt model.onnx
+  bonafide-export inspect stage2_best.pt
+  bonafide-export verify model.onnx --against stage2_best.pt";
+
+#[derive(Subcommand)]
+enum Command {
+    Inspect(cli::inspect::Arguments),
+    #[cfg(feature = "verify")]
+    Verify(cli::verify::Arguments),
+}
+
+#[derive(Args)]
 struct Arguments {
     /// The checkpoint: its file, the folder that has it with its configuration files, or `hf://OWNER/NAME[@REVISION]`
     #[arg(value_name = "FOLDER_OR_FILE")]
@@ -40,7 +69,18 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let command_line = CommandLine::parse();
+    match (command_line.command, command_line.export) {
+        (Some(Command::Inspect(arguments)), _) => cli::inspect::run(&arguments),
+        #[cfg(feature = "verify")]
+        (Some(Command::Verify(arguments)), _) => cli::verify::run(arguments),
+        (None, Some(arguments)) => run(arguments),
+        // clap asks for the checkpoint before it comes to this.
+        (None, None) => ExitCode::FAILURE,
+    }
+}
+
+fn run(arguments: Arguments) -> ExitCode {
     let mut options = Options::default();
     options.config = arguments.config;
     options.spoof_index = arguments.spoof_index;

@@ -1,4 +1,5 @@
-//! Just enough of ONNX to write one graph: the schema's types, a graph under construction, and a writer that streams.
+//! Just enough of ONNX: the schema's types, a graph under construction, a writer that streams, and a reader that leaves
+//! the weights where they are.
 
 mod graph;
 #[allow(
@@ -9,7 +10,9 @@ mod graph;
     reason = "generated from ONNX's schema by scripts/onnx-proto.sh"
 )]
 mod proto;
+mod read;
 mod write;
 
 pub(crate) use graph::{Attribute, Dimension, Graph};
+pub(crate) use read::{Axis, Description, Value};
 pub(crate) use write::{EXTERNAL_DATA_ABOVE, Model};

@@ -43,7 +43,7 @@ impl Source {
 }
 
 /// The SHA-256 of a file.
-fn hash(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<String> {
+pub(crate) fn hash(path: &Path, progress: &mut dyn FnMut(u64)) -> Result<String> {
     let failed = |source| Error::Read {
         path: path.to_owned(),
         source,
