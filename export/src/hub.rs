@@ -8,7 +8,7 @@
 //! # Ok::<(), bonafide_export::Error>(())
 //! ```
 //!
-//! Only what an export needs is fetched: `config.json`, `preprocessor_config.json`, and the weights that
+//! Only what an export needs is fetched: `config.json`, `preprocessor_config.json` or `processor_config.json`, and the weights that
 //! [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) would choose in a folder.
 
 mod cache;
@@ -29,7 +29,7 @@ use crate::{Error, Result};
 /// How a source on the hub starts.
 pub const SCHEME: &str = "hf://";
 /// What the weights need beside them, where the repository has it.
-const CONFIG_FILES: [&str; 2] = ["config.json", "preprocessor_config.json"];
+const CONFIG_FILES: [&str; 3] = ["config.json", "preprocessor_config.json", "processor_config.json"];
 /// The branch that is meant if none is named.
 const DEFAULT_REVISION: &str = "main";
 /// The most bytes of a file of weights, and of any other. The largest wav2vec2 there is has 9 GB.

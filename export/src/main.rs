@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Error, Options, Summary, export};
+use bonafide_export::{Batch, Options, Summary, export};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 }
 
 /// The path of a checkpoint, fetched if it is on the hub.
-fn locate(source: PathBuf, bar: &ProgressBar) -> Result<PathBuf, Error> {
+fn locate(source: PathBuf, bar: &ProgressBar) -> bonafide_export::Result<PathBuf> {
     match source.to_str().filter(|name| name.starts_with("hf://")) {
         Some(name) => fetch(name, bar),
         None => Ok(source),
@@ -75,7 +75,7 @@ fn locate(source: PathBuf, bar: &ProgressBar) -> Result<PathBuf, Error> {
 }
 
 #[cfg(feature = "hub")]
-fn fetch(name: &str, bar: &ProgressBar) -> Result<PathBuf, Error> {
+fn fetch(name: &str, bar: &ProgressBar) -> bonafide_export::Result<PathBuf> {
     use bonafide_export::hub::Hub;
 
     let folder = Hub::from_env().fetch(&name.parse()?, &mut |download| {
@@ -90,8 +90,8 @@ fn fetch(name: &str, bar: &ProgressBar) -> Result<PathBuf, Error> {
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetch(name: &str, _: &ProgressBar) -> Result<PathBuf, Error> {
-    Err(Error::HubFeature { name: name.to_owned() })
+fn fetch(name: &str, _: &ProgressBar) -> bonafide_export::Result<PathBuf> {
+    Err(bonafide_export::Error::HubFeature { name: name.to_owned() })
 }
 
 fn report(summary: &Summary, out: &str) {
