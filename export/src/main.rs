@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 #[command(name = "bonafide-export", version)]
 struct Arguments {
     /// The checkpoint: a file of torch.save or safetensors, a folder of Hugging Face's, or
-    /// `hf://OWNER/NAME[@REVISION]`
+    /// `hf://OWNER/NAME[@REVISION][/FILE]`
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
     /// The ONNX file to write
