@@ -330,7 +330,7 @@ pub enum Error {
 
     // The hub.
     /// A source starts like one on the hub, and isn't one.
-    #[error("`{found}` is no model on the hub: expected hf://OWNER/NAME or hf://OWNER/NAME@REVISION")]
+    #[error("`{found}` is no model on the hub: expected hf://OWNER/NAME[@REVISION][/FILE]")]
     HubName {
         /// What was given.
         found: String,
@@ -362,7 +362,7 @@ pub enum Error {
         sent_token: bool,
     },
     /// There is no such model, revision or file.
-    #[error("the hub has no {what}: {url} answers 404")]
+    #[error("the hub has no {what} (asked {url})")]
     HubNotFound {
         /// What was wanted.
         what: String,

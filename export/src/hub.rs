@@ -8,8 +8,8 @@
 //! # Ok::<(), bonafide_export::Error>(())
 //! ```
 //!
-//! Only what an export needs is fetched: `config.json`, `preprocessor_config.json`, and the weights that
-//! [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) would choose in a folder.
+//! Only what an export needs is fetched: `config.json`, `preprocessor_config.json` or `processor_config.json`, and the
+//! weights that [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) would choose in a folder.
 
 mod cache;
 mod http;
@@ -29,38 +29,59 @@ use crate::{Error, Result};
 /// How a source on the hub starts.
 pub const SCHEME: &str = "hf://";
 /// What the weights need beside them, where the repository has it.
-const CONFIG_FILES: [&str; 2] = ["config.json", "preprocessor_config.json"];
+const CONFIG_FILES: [&str; 3] = ["config.json", "preprocessor_config.json", "processor_config.json"];
 /// The branch that is meant if none is named.
 const DEFAULT_REVISION: &str = "main";
 /// The most bytes of a file of weights, and of any other. The largest wav2vec2 there is has 9 GB.
 const MAX_WEIGHT_BYTES: u64 = 64 << 30;
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
-/// A model on the hub: `hf://OWNER/NAME`, or `hf://OWNER/NAME@REVISION`.
+/// A model on the hub: `hf://OWNER/NAME[@REVISION][/FILE]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     /// `OWNER/NAME`, or just `NAME` for a few old models.
     id: String,
     revision: String,
+    /// The weights that are meant, of several.
+    file: Option<String>,
 }
 
 impl FromStr for Repository {
     type Err = Error;
 
-    /// Parses `hf://OWNER/NAME[@REVISION]`. A revision is a branch, a tag, or a commit.
+    /// Parses `hf://OWNER/NAME[@REVISION][/FILE]`, as Python's `huggingface_hub` does.
+    ///
+    /// A revision is a branch, a tag, or a commit; a slash in it is written `%2F`, but for `refs/pr/NUMBER`. A file is one
+    /// at the top of the repository.
     fn from_str(source: &str) -> Result<Self> {
         let parse = || {
             let rest = source.strip_prefix(SCHEME)?;
-            let (id, revision) = rest.split_once('@').unwrap_or((rest, DEFAULT_REVISION));
+            let (id, revision, file) = match rest.split_once('@') {
+                Some((id, rest)) => {
+                    let slashes = if rest.starts_with("refs/") { 3 } else { 1 };
+                    let end = rest.match_indices('/').nth(slashes - 1).map(|(end, _)| end);
+                    let (revision, file) = rest.split_at(end.unwrap_or(rest.len()));
+                    (id, revision.replace("%2F", "/"), file.strip_prefix('/'))
+                }
+                None => {
+                    let end = rest.match_indices('/').nth(1).map(|(end, _)| end);
+                    let (id, file) = rest.split_at(end.unwrap_or(rest.len()));
+                    (id, DEFAULT_REVISION.to_owned(), file.strip_prefix('/'))
+                }
+            };
             let names: Vec<&str> = id.split('/').collect();
             let is_name = |name: &&str| {
                 let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
                 is_plain_name(name) && name.chars().all(allowed) && !name.contains("--")
             };
-            let valid = names.len() <= 2 && names.iter().all(is_name) && is_revision(revision);
+            let valid = names.len() <= 2
+                && names.iter().all(is_name)
+                && is_revision(&revision)
+                && file.is_none_or(is_plain_name);
             valid.then(|| Self {
                 id: id.to_owned(),
-                revision: revision.to_owned(),
+                revision,
+                file: file.map(str::to_owned),
             })
         };
         parse().ok_or_else(|| Error::HubName {
@@ -71,7 +92,21 @@ impl FromStr for Repository {
 
 impl std::fmt::Display for Repository {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{SCHEME}{}@{}", self.id, self.revision)
+        write!(f, "{SCHEME}{}@{}", self.id, self.revision)?;
+        match &self.file {
+            Some(file) => write!(f, "/{file}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Repository {
+    /// What was asked for in the folder of a revision: the folder, or the file.
+    fn within(&self, folder: PathBuf) -> PathBuf {
+        match &self.file {
+            Some(file) => folder.join(file),
+            None => folder,
+        }
     }
 }
 
@@ -166,7 +201,7 @@ impl Hub {
         }
     }
 
-    /// Fetches what is not in the cache yet, and gives the folder with the files. `progress` is told of every part.
+    /// Fetches what is not in the cache yet, and gives the folder with the files, or the file that was named. `progress` is told of every part.
     ///
     /// A download that breaks off is kept and continued by the next call. The SHA-256 of weights is checked against the
     /// one that the hub states; small files, of which it states none, have their length checked.
@@ -246,32 +281,46 @@ impl Fetch<'_> {
                 self.file(name, MAX_CONFIG_BYTES, progress)?;
             }
         }
-        let weights = match WEIGHT_FILES.into_iter().find(|name| self.names.contains(name)) {
-            Some(name) => name,
+        let weights = self.weights()?;
+        let folder = self.cache.folder(self.commit);
+        if Index::is_index(Path::new(weights)) {
+            let index_path = self.file(weights, MAX_CONFIG_BYTES, progress)?;
+            for shard in Index::read(&index_path)?.shards() {
+                if !self.names.contains(&shard) {
+                    return Err(Error::MissingShard {
+                        index: index_path,
+                        shard: shard.to_owned(),
+                    });
+                }
+                self.file(shard, MAX_WEIGHT_BYTES, progress)?;
+            }
+        } else {
+            self.file(weights, MAX_WEIGHT_BYTES, progress)?;
+        }
+        Ok(self.repository.within(folder))
+    }
+
+    /// The weights that are meant: a file, or an index of several.
+    fn weights(&self) -> Result<&str> {
+        if let Some(file) = &self.repository.file {
+            return match self.names.contains(&file.as_str()) {
+                true => Ok(file),
+                false => Err(Error::HubNotFound {
+                    what: format!("file `{file}` among those of {}", self.repository),
+                    url: self.client.listing_url(self.repository),
+                }),
+            };
+        }
+        match WEIGHT_FILES.into_iter().find(|name| self.names.contains(name)) {
+            Some(name) => Ok(name),
             None => {
                 let top_level = self.names.iter().copied().filter(|name| is_plain_name(name));
                 only_weights(top_level).map_err(|found| Error::NoWeights {
                     place: self.repository.to_string(),
                     found,
-                })?
+                })
             }
-        };
-        if !Index::is_index(Path::new(weights)) {
-            self.file(weights, MAX_WEIGHT_BYTES, progress)?;
-            return Ok(self.cache.folder(self.commit));
         }
-        let index_path = self.file(weights, MAX_CONFIG_BYTES, progress)?;
-        let index = Index::read(&index_path)?;
-        for shard in index.shards() {
-            if !self.names.contains(&shard) {
-                return Err(Error::MissingShard {
-                    index: index_path,
-                    shard: shard.to_owned(),
-                });
-            }
-            self.file(shard, MAX_WEIGHT_BYTES, progress)?;
-        }
-        Ok(self.cache.folder(self.commit))
     }
 
     /// Makes sure that a file is in the cache, and gives its path there.

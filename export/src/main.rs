@@ -45,7 +45,8 @@ enum Command {
 
 #[derive(Args)]
 struct Arguments {
-    /// The checkpoint: its file, the folder that has it with its configuration files, or `hf://OWNER/NAME[@REVISION]`
+    /// The checkpoint: its file, the folder that has it with its configuration files, or
+    /// `hf://OWNER/NAME[@REVISION][/FILE]`
     #[arg(value_name = "FOLDER_OR_FILE")]
     checkpoint: PathBuf,
     /// The ONNX file to write
@@ -113,7 +114,7 @@ fn run(arguments: Arguments) -> ExitCode {
 }
 
 /// The path of a checkpoint, fetched if it is on the hub.
-fn locate(source: PathBuf, bar: &ProgressBar) -> Result<PathBuf, Error> {
+fn locate(source: PathBuf, bar: &ProgressBar) -> bonafide_export::Result<PathBuf> {
     match source.to_str().filter(|name| name.starts_with("hf://")) {
         Some(name) => fetch(name, bar),
         None => Ok(source),
@@ -121,7 +122,7 @@ fn locate(source: PathBuf, bar: &ProgressBar) -> Result<PathBuf, Error> {
 }
 
 #[cfg(feature = "hub")]
-fn fetch(name: &str, bar: &ProgressBar) -> Result<PathBuf, Error> {
+fn fetch(name: &str, bar: &ProgressBar) -> bonafide_export::Result<PathBuf> {
     use bonafide_export::hub::Hub;
 
     let folder = Hub::from_env().fetch(&name.parse()?, &mut |download| {
@@ -136,8 +137,8 @@ fn fetch(name: &str, bar: &ProgressBar) -> Result<PathBuf, Error> {
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetch(name: &str, _: &ProgressBar) -> Result<PathBuf, Error> {
-    Err(Error::HubFeature { name: name.to_owned() })
+fn fetch(name: &str, _: &ProgressBar) -> bonafide_export::Result<PathBuf> {
+    Err(bonafide_export::Error::HubFeature { name: name.to_owned() })
 }
 
 fn report(summary: &Summary, out: &str) {

@@ -44,7 +44,7 @@ impl Cache {
         self.folder.join("snapshots").join(commit)
     }
 
-    /// The folder of a revision's files without asking the hub, if all weights are there.
+    /// What [`Fetch`](super::Fetch) would give, without asking the hub, if all weights are there.
     pub(super) fn snapshot(&self, repository: &Repository) -> Result<PathBuf> {
         let not_cached = |path: &Path, detail: String| Error::HubOffline {
             repository: repository.to_string(),
@@ -65,14 +65,20 @@ impl Cache {
         if !snapshot.is_dir() {
             return Err(not_cached(&snapshot, "there is no such folder".to_owned()));
         }
-        let weights = folder::find(&snapshot).map_err(|error| not_cached(&snapshot, error.to_string()))?;
+        let weights = match &repository.file {
+            Some(file) => snapshot.join(file),
+            None => folder::find(&snapshot).map_err(|error| not_cached(&snapshot, error.to_string()))?,
+        };
+        if !weights.is_file() {
+            return Err(not_cached(&weights, "there is no such file".to_owned()));
+        }
         if Index::is_index(&weights) {
             let index = Index::read(&weights)?;
             if let Some(missing) = index.shards().into_iter().find(|shard| !snapshot.join(shard).is_file()) {
                 return Err(not_cached(&snapshot, format!("`{missing}` is missing")));
             }
         }
-        Ok(snapshot)
+        Ok(repository.within(snapshot))
     }
 
     /// Notes the commit that a branch or tag is at.

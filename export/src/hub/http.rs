@@ -73,11 +73,15 @@ impl Client {
         format!("{}/{}/resolve/{commit}/{}", self.endpoint, repository.id, encode(name))
     }
 
+    pub(super) fn listing_url(&self, repository: &Repository) -> String {
+        let Repository { id, revision, .. } = repository;
+        format!("{}/api/models/{id}/revision/{}", self.endpoint, encode(revision))
+    }
+
     /// The commit and the files of a revision.
     pub(super) fn list(&self, repository: &Repository) -> Result<Listing> {
-        let Repository { id, revision } = repository;
-        let url = format!("{}/api/models/{id}/revision/{}", self.endpoint, encode(revision));
-        let what = || format!("a model `{id}` with a revision `{revision}`");
+        let url = self.listing_url(repository);
+        let what = || format!("model `{}` with a revision `{}`", repository.id, repository.revision);
         let answer = |detail: String| Error::HubAnswer {
             url: url.clone(),
             detail,
@@ -233,7 +237,7 @@ enum Redirects {
 
 fn what(location: &Location<'_>) -> String {
     format!(
-        "a file `{}` in {} at commit {}",
+        "file `{}` in {} at commit {}",
         location.name, location.repository, location.commit
     )
 }
