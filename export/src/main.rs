@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Error, Layout, Options, Summary, export};
+use bonafide_export::{Batch, Layout, Options, Summary, export};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
