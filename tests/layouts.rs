@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use bonafide::Score;
 use bonafide_export::Options;
-use common::{Model, fixture, runtimes, speech};
+use common::{Clip, Model, fixture, runtimes, speech};
 use serde::Deserialize;
 
 const PROBABILITY_TOLERANCE: f32 = 1e-4;
@@ -20,16 +20,6 @@ struct Fixture {
     window_samples: usize,
     clips: Vec<Clip>,
     layouts: BTreeMap<String, Layout>,
-}
-
-/// A piece of `speech.wav`.
-#[derive(Deserialize)]
-struct Clip {
-    name: String,
-    start: usize,
-    len: usize,
-    gain: f32,
-    reverse: bool,
 }
 
 /// What PyTorch gives for the checkpoint in the folder of the layout's name.
@@ -54,16 +44,6 @@ struct ExpectedClip {
     clip_p_spoof: f32,
 }
 
-impl Clip {
-    fn samples(&self, speech: &[f32]) -> Vec<f32> {
-        let mut samples: Vec<f32> = speech[self.start..][..self.len].iter().map(|s| s * self.gain).collect();
-        if self.reverse {
-            samples.reverse();
-        }
-        samples
-    }
-}
-
 fn read() -> Fixture {
     let json = std::fs::read(fixture("layouts/expected.json")).unwrap();
     serde_json::from_slice(&json).unwrap()
@@ -76,15 +56,9 @@ fn options(fixture: &Fixture, layout: &Layout) -> Options {
     options
 }
 
-/// The one file of weights in a layout's folder.
-fn weights(folder: &str) -> PathBuf {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(fixture(folder))
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
-    files.retain(|path| path.extension().unwrap() != "json");
-    assert_eq!(files.len(), 1, "{folder}");
-    files.remove(0)
+/// The folder of a layout's checkpoint.
+fn folder(layout: &str) -> PathBuf {
+    fixture("layouts").join(layout)
 }
 
 fn assert_score(score: &Score, expected: &ExpectedClip, what: &str) {
@@ -112,7 +86,7 @@ fn every_layout_scores_as_in_pytorch() {
     let (fixture, speech) = (read(), speech());
     assert_eq!(fixture.layouts.len(), 8);
     for (name, layout) in &fixture.layouts {
-        let model = Model::export_from(&weights(&format!("layouts/{name}")), &options(&fixture, layout));
+        let model = Model::export_from(&folder(name), &options(&fixture, layout));
         for runtime in runtimes() {
             let detector = model.detector(runtime).build().unwrap();
             for clip in &fixture.clips {
@@ -129,16 +103,16 @@ fn every_layout_scores_as_in_pytorch() {
 
 /// A layout's weights exported with one field of its config changed.
 fn with_config(name: &str, options: &Options, field: &str, value: &str) -> Model {
-    let weights = weights(&format!("layouts/{name}"));
-    let json = std::fs::read(weights.with_file_name("config.json")).unwrap();
+    let checkpoint = folder(name);
+    let json = std::fs::read(checkpoint.join("config.json")).unwrap();
     let mut config: serde_json::Value = serde_json::from_slice(&json).unwrap();
     config[field] = value.into();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.json");
+    let changed = tempfile::tempdir().unwrap();
+    let path = changed.path().join("config.json");
     std::fs::write(&path, config.to_string()).unwrap();
     let mut options = options.clone();
     options.config = Some(path);
-    Model::export_from(&weights, &options)
+    Model::export_from(&checkpoint, &options)
 }
 
 #[test]
@@ -185,7 +159,7 @@ fn any_batch_scores_alike() {
     let samples = clip.samples(&speech);
     for name in ["wavlm_large", "hubert_base", "antideepfake_large"] {
         let layout = &fixture.layouts[name];
-        let model = Model::export_from(&weights(&format!("layouts/{name}")), &options(&fixture, layout));
+        let model = Model::export_from(&folder(name), &options(&fixture, layout));
         for runtime in runtimes() {
             let detector = model.detector(runtime).batch_size(3).build().unwrap();
             let score = detector.score(&samples).unwrap();

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use bonafide::{Error, Score, Windowing};
 use bonafide_export::{Batch, Options};
-use common::{Model, fixture, runtimes, speech};
+use common::{Clip, Model, fixture, runtimes, speech};
 use serde::Deserialize;
 
 const PROBABILITY_TOLERANCE: f32 = 1e-4;
@@ -19,16 +19,6 @@ struct Fixture {
     clips: Vec<Clip>,
     models: BTreeMap<String, Expected>,
     short_window: ShortWindow,
-}
-
-/// A piece of `speech.wav`.
-#[derive(Deserialize)]
-struct Clip {
-    name: String,
-    start: usize,
-    len: usize,
-    gain: f32,
-    reverse: bool,
 }
 
 /// What PyTorch gives for checkpoints with the same weights.
@@ -52,16 +42,6 @@ struct ExpectedClip {
     logits: Vec<[f32; 2]>,
     p_spoof: Vec<f32>,
     clip_p_spoof: f32,
-}
-
-impl Clip {
-    fn samples(&self, speech: &[f32]) -> Vec<f32> {
-        let mut samples: Vec<f32> = speech[self.start..][..self.len].iter().map(|s| s * self.gain).collect();
-        if self.reverse {
-            samples.reverse();
-        }
-        samples
-    }
 }
 
 fn read() -> Fixture {

@@ -311,10 +311,11 @@ impl<'a> Network<'a> {
     fn position_bias(&mut self, frames: usize) -> Result<String> {
         let config = self.config;
         let (heads, buckets) = (config.num_attention_heads, config.num_buckets);
-        if frames.saturating_mul(frames).saturating_mul(heads) > MAX_POSITION_BIASES {
+        let most = (MAX_POSITION_BIASES / heads).isqrt();
+        if frames > most {
             return Err(Error::Window {
                 found: self.window_samples,
-                expected: format!("one of fewer than {frames} frames, whose position biases take less than 256 MiB"),
+                expected: format!("at most {most} frames, and not {frames}, for WavLM's position biases"),
             });
         }
         self.derived(

@@ -362,6 +362,19 @@ fn missing_and_unknown_tensors_are_named() {
 }
 
 #[test]
+fn a_window_whose_position_biases_take_too_much_is_refused() {
+    let mut options = Options::default();
+    options.window_samples = 600 * 16_000;
+    let error = Folder::of("wavlm_base").export_with(&options).unwrap_err();
+    assert!(matches!(&error, Error::Window { found: 9_600_000, .. }), "{error}");
+    // 256 MiB of f32 for 3 heads, by frames squared.
+    assert!(
+        error.to_string().contains("at most 4729 frames, and not 29999"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_backbone_without_a_head_is_refused() {
     let folder = Folder::of("wav2vec2_base");
     folder.rename("classifier.weight", "lm_head.weight");

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use bonafide::{Audio, Detector, DetectorBuilder, Error, Runtime};
 use bonafide_export::{Options, export};
+use serde::Deserialize;
 use tempfile::TempDir;
 
 /// A file of `tests/fixtures`.
@@ -21,6 +22,26 @@ pub fn fixture(name: &str) -> PathBuf {
 /// Ten seconds of real speech, mono, 16 kHz.
 pub fn speech() -> Vec<f32> {
     Audio::read(fixture("speech.wav")).unwrap().to_model_input().unwrap()
+}
+
+/// A piece of [`speech`], as the scripts that make fixtures cut it.
+#[derive(Deserialize)]
+pub struct Clip {
+    pub name: String,
+    pub start: usize,
+    pub len: usize,
+    pub gain: f32,
+    pub reverse: bool,
+}
+
+impl Clip {
+    pub fn samples(&self, speech: &[f32]) -> Vec<f32> {
+        let mut samples: Vec<f32> = speech[self.start..][..self.len].iter().map(|s| s * self.gain).collect();
+        if self.reverse {
+            samples.reverse();
+        }
+        samples
+    }
 }
 
 /// A model exported from a checkpoint, in a folder that goes when it does.
