@@ -39,7 +39,7 @@ pub struct Inspection {
     pub dtypes: Vec<Size>,
     /// The parts of the network, in its order.
     pub layers: Vec<Size>,
-    /// What the classes mean, in the order of the file: `bonafide` and `spoof`.
+    /// What the classes mean, in the order of the file: `bonafide` and `spoof`; empty where it doesn't say.
     pub labels: Vec<String>,
     /// What is done to a window's samples: `none`, `zero-mean-unit-variance` or `layer-norm`. Of an ONNX model, what its
     /// caller has to do.

@@ -52,13 +52,13 @@ impl Tolerance {
     /// | precision | P(spoof) | layers |
     /// |---|---|---|
     /// | `f32`, or not stated | 1e-4 | 1e-4 |
-    /// | `f16` | 0.01 | 0.02 |
-    /// | `int8` | 0.05 | 0.5 |
+    /// | `f16` | 0.01 | 0.01 |
+    /// | `int8` | 0.05 | 0.25 |
     #[must_use]
     pub fn of_precision(precision: &str) -> Self {
         let (p_spoof, layers) = match precision {
-            "f16" => (0.01, 0.02),
-            "int8" => (0.05, 0.5),
+            "f16" => (0.01, 0.01),
+            "int8" => (0.05, 0.25),
             _ => (1e-4, 1e-4),
         };
         Self { p_spoof, layers }
@@ -145,7 +145,7 @@ pub struct WindowReport {
     pub within: bool,
 }
 
-/// Where a verification is: about to compute `stage`, the `done`th of `total`.
+/// Where a verification is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyProgress {

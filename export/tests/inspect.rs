@@ -110,6 +110,65 @@ fn a_checkpoint_that_cannot_be_exported_can_be_looked_at() {
 }
 
 #[test]
+fn every_layout_is_known_by_its_folder() {
+    let layouts = tiny("../layouts");
+    let expected: Value = serde_json::from_slice(&std::fs::read(layouts.join("expected.json")).unwrap()).unwrap();
+    for (name, expected) in expected["layouts"].as_object().unwrap() {
+        let folder = layouts.join(name);
+        let found = look(&folder).unwrap();
+        let layout = match name.split_once('_').unwrap().0 {
+            "wav2vec2" => "Wav2Vec2ForSequenceClassification",
+            "hubert" => "HubertForSequenceClassification",
+            "wavlm" => "WavLMForSequenceClassification",
+            _ => "AntiDeepfake",
+        };
+        assert_eq!(serde_json::to_value(found.layout).unwrap(), layout, "{name}");
+        let normalization = match std::fs::read(folder.join("preprocessor_config.json")) {
+            Err(_) => "layer-norm",
+            Ok(json) => match serde_json::from_slice::<Value>(&json).unwrap()["do_normalize"] {
+                Value::Bool(true) => "zero-mean-unit-variance",
+                _ => "none",
+            },
+        };
+        assert_eq!(found.normalization.as_deref(), Some(normalization), "{name}");
+        if expected["named"] == true {
+            let spoof = expected["spoof_index"].as_u64().unwrap() as usize;
+            assert_eq!(
+                (found.labels[spoof].as_str(), found.problems.len()),
+                ("spoof", 0),
+                "{name}"
+            );
+        } else {
+            assert!(
+                found.labels.is_empty() && found.problems[0].contains("--spoof-index"),
+                "{name}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn shards_are_summed_up_and_hashed_each() {
+    let folder = tiny("../sources/sharded");
+    let found = look(&folder).unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    let mut listed: Vec<&str> = found.files.iter().map(|file| file.name.as_str()).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, names);
+    assert_eq!(found.format.as_deref(), Some("safetensors file"));
+    let index: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("model.safetensors.index.json")).unwrap()).unwrap();
+    let tensors: Vec<&str> = found.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    let mut expected: Vec<&String> = index["weight_map"].as_object().unwrap().keys().collect();
+    expected.sort_unstable();
+    assert_eq!(tensors, expected);
+}
+
+#[test]
 fn a_model_is_what_was_exported() {
     let (_folder, path) = exported(&Options::default());
     let found = look(&path).unwrap();

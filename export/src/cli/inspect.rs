@@ -55,6 +55,7 @@ fn describe(found: &Inspection, tensors: bool) -> String {
         fact("file", format!("{}, {}", file.name, bytes(file.bytes)));
         fact("sha256", file.sha256.clone());
     }
+    fact("format", found.format.clone().unwrap_or_default());
     fact(
         "layout",
         found.layout.map_or_else(String::new, |layout| layout.to_string()),

@@ -19,8 +19,8 @@ use super::{fail, print, print_json};
 #[command(after_help = "Tolerances, unless given:
   precision  P(spoof)  layers
   f32        1e-4      1e-4
-  f16        0.01      0.02
-  int8       0.05      0.5
+  f16        0.01      0.01
+  int8       0.05      0.25
 
 Examples:
   bonafide-export verify model.onnx --against stage2_best.pt

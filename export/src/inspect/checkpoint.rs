@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{FileInfo, Inspection, Kind, TensorSummary};
 use crate::checkpoint::{Checkpoint, Value};
 use crate::layout::recognise;
-use crate::{Normalization, Options, Result};
+use crate::{Error, Normalization, Options, Result};
 
 pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) -> Result<Inspection> {
     let tensors = checkpoint.tensors().map(|(name, tensor)| TensorSummary {
@@ -22,13 +22,22 @@ pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) ->
     let mut found = Inspection::of_tensors(Kind::Checkpoint, files.collect::<Result<_>>()?, tensors.collect());
     found.format = Some(checkpoint.format().to_string());
 
-    // One that can't be exported can still be looked at.
-    match recognise(checkpoint, &Options::default()) {
+    // One that can't be exported can still be looked at, and best one that only lacks the names of its classes.
+    let mut options = Options::default();
+    let mut recognised = recognise(checkpoint, &options);
+    if let Err(error @ Error::Labels { .. }) = &recognised {
+        found.problems.push(error.to_string());
+        options.spoof_index = Some(1);
+        recognised = recognise(checkpoint, &options);
+    }
+    match recognised {
         Ok(network) => {
             found.layout = Some(network.layout);
-            let mut labels = ["bonafide", "spoof"].map(str::to_owned);
-            labels.rotate_left(usize::from(network.labels.spoof_index == 0));
-            found.labels = labels.into();
+            if options.spoof_index.is_none() {
+                let mut labels = ["bonafide", "spoof"].map(str::to_owned);
+                labels.rotate_left(usize::from(network.labels.spoof_index == 0));
+                found.labels = labels.into();
+            }
             let normalization = match network.normalization {
                 Normalization::None => "none",
                 Normalization::ZeroMeanUnitVariance => "zero-mean-unit-variance",
