@@ -8,7 +8,19 @@ pub(crate) mod verify;
 use std::io::Write;
 use std::process::ExitCode;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+/// A bar that counts bytes, with a message after it.
+pub(crate) fn byte_bar() -> ProgressBar {
+    bar("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}")
+}
+
+/// A bar that looks like `template`.
+fn bar(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::no_length().with_style(style)
+}
 
 /// Prints to standard output. A reader that has gone away, such as `head`, is no failure.
 fn print(text: &str) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bonafide_export::{Batch, Layout, Options, Summary, export};
 use clap::{Args, Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 /// Turns the checkpoint of a wav2vec2, HuBERT or WavLM anti-spoofing model into an ONNX graph, without Python.
 ///
@@ -72,7 +72,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let command_line = CommandLine::parse();
     match (command_line.command, command_line.export) {
-        (Some(Command::Inspect(arguments)), _) => cli::inspect::run(&arguments),
+        (Some(Command::Inspect(arguments)), _) => cli::inspect::run(arguments),
         #[cfg(feature = "verify")]
         (Some(Command::Verify(arguments)), _) => cli::verify::run(arguments),
         (None, Some(arguments)) => run(arguments),
@@ -89,10 +89,7 @@ fn run(arguments: Arguments) -> ExitCode {
     options.batch = arguments.batch;
 
     let start = Instant::now();
-    let bar = ProgressBar::no_length().with_style(
-        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = cli::byte_bar();
     let exported = locate(arguments.checkpoint, &bar).and_then(|checkpoint| {
         export(checkpoint, &arguments.out, &options, &mut |progress| {
             bar.set_length(progress.total);

@@ -374,3 +374,16 @@ fn the_program_prints_a_table_or_json() {
     let (success, out, error) = run(&[], Path::new("absent.onnx"));
     assert!(!success && out.is_empty() && error.contains("absent.onnx"), "{error}");
 }
+
+#[test]
+fn a_model_on_the_hub_is_looked_for_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_bonafide-export"))
+        .args(["inspect", "hf://owner/name"])
+        .env("HF_HOME", folder.path())
+        .env("HF_HUB_OFFLINE", "1")
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("owner/name"), "{error}");
+}

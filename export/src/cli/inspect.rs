@@ -7,7 +7,7 @@ use bonafide_export::{Inspection, Port, Size, inspect};
 use clap::Args;
 
 use super::table::{Side, table};
-use super::{bytes, fail, grouped, print, print_json};
+use super::{byte_bar, bytes, fail, grouped, print, print_json};
 
 /// Shows what a checkpoint or an ONNX model is, without loading its weights
 ///
@@ -19,7 +19,7 @@ use super::{bytes, fail, grouped, print, print_json};
   bonafide-export inspect model.onnx --tensors
   bonafide-export inspect model.onnx --json | jq .parameters")]
 pub(crate) struct Arguments {
-    /// The checkpoint, as a file or folder, or the ONNX file
+    /// The checkpoint, as a file, folder or `hf://OWNER/NAME[@REVISION][/FILE]`, or the ONNX file
     file: PathBuf,
     /// Print everything as JSON
     #[arg(long)]
@@ -29,8 +29,11 @@ pub(crate) struct Arguments {
     tensors: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let found = match inspect(&arguments.file, &mut |_| {}) {
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    let bar = byte_bar();
+    let found = crate::locate(arguments.file, &bar).and_then(|file| inspect(file, &mut |_| {}));
+    bar.finish_and_clear();
+    let found = match found {
         Ok(found) => found,
         Err(error) => return fail(&error, 1),
     };

@@ -6,10 +6,9 @@ use std::time::Instant;
 
 use bonafide_export::{LayerReport, Verification, VerifyOptions, verify};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::table::{Side, table};
-use super::{fail, print, print_json};
+use super::{bar, byte_bar, fail, print, print_json};
 
 /// Runs an ONNX model and its checkpoint on the same audio, and compares them layer by layer
 ///
@@ -30,8 +29,8 @@ pub(crate) struct Arguments {
     /// The ONNX model
     #[arg(value_name = "MODEL.onnx")]
     model: PathBuf,
-    /// The checkpoint that it should be the same as, a file or folder
-    #[arg(long, value_name = "CHECKPOINT")]
+    /// The checkpoint that it should be the same as: a file, folder or `hf://OWNER/NAME[@REVISION][/FILE]`
+    #[arg(long, value_name = "FOLDER_OR_FILE")]
     against: PathBuf,
     /// An audio file to compare on, every window of it; may be repeated [default: one window of generated sounds]
     #[arg(long, value_name = "FILE")]
@@ -72,14 +71,16 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     options.layer_tolerance = arguments.layer_tolerance;
 
     let start = Instant::now();
-    let bar = ProgressBar::no_length().with_style(
-        ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let verified = verify(&arguments.model, &arguments.against, &options, &mut |progress| {
-        bar.set_length(progress.total as u64);
-        bar.set_position(progress.done as u64);
-        bar.set_message(progress.layer);
+    let download = byte_bar();
+    let checkpoint = crate::locate(arguments.against, &download);
+    download.finish_and_clear();
+    let bar = bar("{bar:40} {pos}/{len} {msg} {eta}");
+    let verified = checkpoint.and_then(|checkpoint| {
+        verify(&arguments.model, checkpoint, &options, &mut |progress| {
+            bar.set_length(progress.total as u64);
+            bar.set_position(progress.done as u64);
+            bar.set_message(progress.layer);
+        })
     });
     bar.finish_and_clear();
     let found = match verified {
