@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::Precision;
 use crate::checkpoint::Dtype;
 
 /// What went wrong: what was expected, what was found, and what to do about it.
@@ -231,6 +232,19 @@ pub enum Error {
         names: Vec<String>,
         /// Whether the network's shape was assumed, for lack of a `config.json`.
         assumed: bool,
+    },
+
+    /// A weight has a value that the precision asked for can't hold.
+    #[error("tensor `{name}` holds {found}, expected at most {limit} in {precision}; export it with --precision f32")]
+    WeightRange {
+        /// The tensor, by its name in the graph.
+        name: String,
+        /// The value.
+        found: f32,
+        /// The precision asked for.
+        precision: Precision,
+        /// The largest value that can be held, of either sign.
+        limit: f32,
     },
 
     /// The model could not be written.

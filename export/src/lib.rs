@@ -19,6 +19,7 @@ pub mod checkpoint;
 mod config;
 mod error;
 mod onnx;
+mod precision;
 mod source;
 mod wav2vec2;
 
@@ -29,6 +30,7 @@ use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::{Error, Result};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
+pub use precision::{Precision, Target};
 use source::Source;
 use wav2vec2::Shape;
 
@@ -50,6 +52,10 @@ pub struct Options {
     pub window_samples: usize,
     /// Windows per run.
     pub batch: Batch,
+    /// The numbers that the weights are stored in, and what is computed with.
+    pub precision: Precision,
+    /// What the model is to run on.
+    pub target: Target,
     /// Weights of more bytes than this in all go to a file of their own, `OUT.onnx.data`. By default, and at most, as
     /// many as fit into protobuf's 2 GiB.
     pub external_data_above: u64,
@@ -61,6 +67,8 @@ impl Default for Options {
             config: None,
             window_samples: WINDOW_SAMPLES,
             batch: Batch::Dynamic,
+            precision: Precision::default(),
+            target: Target::default(),
             external_data_above: EXTERNAL_DATA_ABOVE,
         }
     }
@@ -145,7 +153,7 @@ pub fn export(
         window_samples: options.window_samples,
         batch,
     };
-    let graph = wav2vec2::build(&checkpoint, &shape)?;
+    let graph = precision::apply(wav2vec2::build(&checkpoint, &shape)?, options.precision, options.target);
 
     let mut report = Progress {
         done: 0,
@@ -156,7 +164,7 @@ pub fn export(
         progress(report);
     };
     let source = Source::read(checkpoint_path, &mut advance)?;
-    let metadata = metadata(&checkpoint, &source, options.window_samples);
+    let metadata = metadata(&checkpoint, &source, options);
     let model = Model {
         graph,
         metadata: &metadata,
@@ -184,7 +192,8 @@ fn find_config(checkpoint: &Path, given: Option<&Path>) -> Result<(Config, Optio
 }
 
 /// What a user of the model must know, under keys that `bonafide` reads. `models/README.md` documents them.
-fn metadata(checkpoint: &Checkpoint, source: &Source, window_samples: usize) -> Vec<(String, String)> {
+fn metadata(checkpoint: &Checkpoint, source: &Source, options: &Options) -> Vec<(String, String)> {
+    let window_samples = options.window_samples;
     let mut entries = vec![
         ("format_version", "1".to_owned()),
         ("architecture", "wav2vec2".to_owned()),
@@ -194,6 +203,7 @@ fn metadata(checkpoint: &Checkpoint, source: &Source, window_samples: usize) -> 
         ("labels", "bonafide,spoof".to_owned()),
         ("normalization", "none".to_owned()),
         ("threshold", THRESHOLD.to_string()),
+        ("precision", options.precision.to_string()),
         ("source_file", source.name.clone()),
         ("source_sha256", source.sha256.clone()),
     ];

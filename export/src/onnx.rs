@@ -11,5 +11,7 @@ mod graph;
 mod proto;
 mod write;
 
-pub(crate) use graph::{Attribute, Dimension, Graph};
-pub(crate) use write::{EXTERNAL_DATA_ABOVE, Model};
+pub(crate) use graph::{Attribute, Dimension, Graph, Initializer, InitializerData, Values};
+pub(crate) use proto::NodeProto;
+pub(crate) use proto::tensor_proto::DataType;
+pub(crate) use write::{EXTERNAL_DATA_ABOVE, MICROSOFT, Model};
