@@ -64,14 +64,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let windows = windows(&arguments.audio, arguments.windows)?;
     for runtime in [Runtime::OnnxRuntime, Runtime::Rten] {
         let load = |path: &Path| Detector::builder().model(path).runtime(runtime).build();
-        let detectors = match models.iter().map(|(_, path, _)| load(path)).collect::<Result<Vec<_>, _>>() {
+        let detectors = match models
+            .iter()
+            .map(|(_, path, _)| load(path))
+            .collect::<Result<Vec<_>, _>>()
+        {
             Ok(detectors) => detectors,
             Err(error) => {
                 println!("\n{runtime}: {error}");
                 continue;
             }
         };
-        println!("\n{}, {} threads, {} windows", detectors[0].info(), detectors[0].info().intra_threads, windows.len());
+        println!(
+            "\n{}, {} threads, {} windows",
+            detectors[0].info(),
+            detectors[0].info().intra_threads,
+            windows.len()
+        );
         println!("precision  s/window  x f32  P(spoof): mean |d|  max |d|  LLR: mean |d|  max |d|  labels changed");
         let results = compare(&detectors, &windows)?;
         for ((precision, ..), result) in models.iter().zip(&results) {
@@ -83,7 +92,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Up to `count` whole windows of speech: the first of each file, then the second of each, and so on.
 fn windows(folder: &Path, count: usize) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()?;
     paths.sort();
     let clips: Vec<Vec<f32>> = paths
         .iter()
@@ -92,7 +103,11 @@ fn windows(folder: &Path, count: usize) -> Result<Vec<Vec<f32>>, Box<dyn Error>>
     let longest = clips.iter().map(Vec::len).max().unwrap_or(0);
     let mut windows: Vec<Vec<f32>> = Vec::new();
     for start in (0..longest).step_by(WINDOW) {
-        windows.extend(clips.iter().filter_map(|clip| Some(clip.get(start..start + WINDOW)?.to_vec())));
+        windows.extend(
+            clips
+                .iter()
+                .filter_map(|clip| Some(clip.get(start..start + WINDOW)?.to_vec())),
+        );
     }
     windows.truncate(count);
     if windows.is_empty() {

@@ -11,7 +11,7 @@ mod graph;
 mod proto;
 mod write;
 
-pub(crate) use graph::{Attribute, Dimension, Graph, Initializer, InitializerData, Values};
+pub(crate) use graph::{Attribute, Dimension, Graph, InitializerData, Values};
 pub(crate) use proto::NodeProto;
 pub(crate) use proto::tensor_proto::DataType;
 pub(crate) use write::{EXTERNAL_DATA_ABOVE, MICROSOFT, Model};

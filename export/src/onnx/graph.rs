@@ -28,6 +28,7 @@ pub(crate) enum InitializerData<'a> {
     Floats(Values<'a>),
     Halves(Values<'a, f16>),
     Bytes(Values<'a, i8>),
+    UnsignedBytes(Values<'a, u8>),
 }
 
 impl InitializerData<'_> {
@@ -38,6 +39,7 @@ impl InitializerData<'_> {
             Self::Floats(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::Halves(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::Bytes(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::UnsignedBytes(values) => values()?,
         })
     }
 
@@ -48,6 +50,7 @@ impl InitializerData<'_> {
             Self::Floats(_) => (DataType::Float, size_of::<f32>()),
             Self::Halves(_) => (DataType::Float16, size_of::<f16>()),
             Self::Bytes(_) => (DataType::Int8, size_of::<i8>()),
+            Self::UnsignedBytes(_) => (DataType::Uint8, size_of::<u8>()),
         }
     }
 }
@@ -144,6 +147,13 @@ impl<'a> Graph<'a> {
             attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
             ..NodeProto::default()
         });
+    }
+
+    /// Says that the node added last is of an operator set other than ONNX's.
+    pub(crate) fn set_domain(&mut self, domain: &str) {
+        if let Some(node) = self.nodes.last_mut() {
+            node.domain = Some(domain.to_owned());
+        }
     }
 
     /// Adds a weight, whose `values` are asked for when the model is written, and returns its name.

@@ -125,3 +125,23 @@ fn halves(name: &str, values: &[f32]) -> Result<Vec<f16>> {
     };
     values.iter().map(half).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_beyond_the_range_is_refused() {
+        // 65,519 is the last that rounds to the largest half, 65,504.
+        assert_eq!(halves("w", &[65_519.0, -1.0]).unwrap(), [f16::MAX, f16::NEG_ONE]);
+        for value in [65_520.0, -1e9, f32::INFINITY, f32::NAN] {
+            let error = halves("layers.0.weight", &[0.0, value]).unwrap_err();
+            assert!(
+                matches!(&error, Error::WeightRange { name, precision: Precision::F16, limit: 65_504.0, .. }
+                    if name == "layers.0.weight"),
+                "{error}"
+            );
+        }
+    }
+}
