@@ -7,12 +7,15 @@ use bonafide::{Detector, Runtime, Score};
 use bonafide_export::{Options, Precision, Target};
 use common::{Model, runtimes, speech};
 
-/// The largest differences from f32 that the tiny model may show, of P(spoof) and of the log-likelihood ratio.
+/// The differences of P(spoof) from f32's that the tiny model may show: on average over all windows, and at most.
 ///
-/// Halves have 11 significant bits, and the quantised weights 7. The tiny model's sums are short, so that errors hardly
-/// average out, and its probabilities are spread: a real model differs less.
-const F16: [f32; 2] = [1e-3, 5e-3];
-const INT8: [f32; 2] = [0.05, 0.25];
+/// Halves have 11 significant bits, and the quantised weights 7. The tiny model's sums are of some 20 products, so that
+/// errors hardly average out, and its probabilities are spread: a real, trained model differs by a tenth of this. A
+/// graph that is wrong somewhere differs by several tenths.
+const F16: [f32; 2] = [2e-3, 5e-3];
+const INT8: [f32; 2] = [0.03, 0.1];
+/// A value that falls on another side of a rounding boundary, or into another range, is a step off.
+const ANOTHER_ROUNDING: [f32; 2] = [0.015, 0.05];
 
 fn model(precision: Precision, target: Target) -> Model {
     let mut options = Options::default();
@@ -32,30 +35,23 @@ fn scores(detector: &Detector) -> Vec<Score> {
     clips().iter().map(|clip| detector.score(clip).unwrap()).collect()
 }
 
-/// The largest differences of P(spoof) and of the log-likelihood ratio over all windows.
+/// The mean and the largest difference of P(spoof) over all windows.
 fn differences(a: &[Score], b: &[Score]) -> [f32; 2] {
-    let windows = |scores: &[Score]| {
-        scores
-            .iter()
-            .flat_map(|score| score.windows.clone())
-            .collect::<Vec<_>>()
+    let probabilities = |scores: &[Score]| -> Vec<f32> {
+        let windows = scores.iter().flat_map(|score| &score.windows);
+        windows.map(|window| window.spoof_probability).collect()
     };
-    let (a, b) = (windows(a), windows(b));
+    let (a, b) = (probabilities(a), probabilities(b));
     assert!(a.len() == b.len() && a.len() > 12);
-    a.iter().zip(&b).fold([0.0_f32; 2], |[p, llr], (a, b)| {
-        [
-            p.max((a.spoof_probability - b.spoof_probability).abs()),
-            llr.max((a.llr - b.llr).abs()),
-        ]
-    })
+    let differences: Vec<f32> = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).collect();
+    let largest = differences.iter().copied().fold(0.0, f32::max);
+    [differences.iter().sum::<f32>() / differences.len() as f32, largest]
 }
 
 fn assert_within(found: [f32; 2], limits: [f32; 2], what: &str) {
-    eprintln!("{what}: P(spoof) {:.1e}, LLR {:.1e}", found[0], found[1]);
-    assert!(
-        found[0] <= limits[0] && found[1] <= limits[1],
-        "{what}: {found:?}, expected at most {limits:?}"
-    );
+    eprintln!("{what}: mean {:.1e}, largest {:.1e}", found[0], found[1]);
+    let within = found.iter().zip(limits).all(|(found, limit)| *found <= limit);
+    assert!(within, "{what}: {found:?}, expected at most {limits:?}");
 }
 
 #[test]
@@ -65,7 +61,7 @@ fn lower_precisions_score_nearly_as_f32() {
         for (precision, limits) in [(Precision::F16, F16), (Precision::Int8, INT8)] {
             let model = model(precision, Target::Any);
             let found = differences(&exact, &scores(&model.detector(runtime).build().unwrap()));
-            assert!(found[1] > 1e-5, "{precision} on {runtime} is f32");
+            assert!(found[1] > 1e-5, "{precision} on {runtime} gives what f32 does");
             assert_within(found, limits, &format!("{precision}, {runtime}"));
         }
     }
@@ -76,8 +72,7 @@ fn both_runtimes_agree_in_every_precision() {
     if runtimes().len() < 2 {
         return;
     }
-    // A value that falls on another side of a rounding boundary is a whole step off.
-    for (precision, limits) in [(Precision::F16, F16), (Precision::Int8, [0.02, 0.1])] {
+    for (precision, limits) in [(Precision::F16, F16), (Precision::Int8, ANOTHER_ROUNDING)] {
         let model = model(precision, Target::Any);
         let [a, b] = [Runtime::OnnxRuntime, Runtime::Rten].map(|r| scores(&model.detector(r).build().unwrap()));
         assert_within(
@@ -108,7 +103,11 @@ fn batches_of_int8_score_nearly_alike() {
     for runtime in runtimes() {
         let of = |batch_size| scores(&model.detector(runtime).batch_size(batch_size).build().unwrap());
         // One range serves for all windows of a batch.
-        assert_within(differences(&of(1), &of(4)), [0.02, 0.1], &format!("batches, {runtime}"));
+        assert_within(
+            differences(&of(1), &of(4)),
+            ANOTHER_ROUNDING,
+            &format!("batches, {runtime}"),
+        );
     }
 }
 
@@ -123,7 +122,7 @@ fn silence_scores_in_every_precision() {
         for precision in [Precision::F16, Precision::Int8] {
             let found = of(precision);
             let difference = (found.spoof_probability - exact.spoof_probability).abs();
-            assert!(difference <= INT8[0], "{precision}, {runtime}: {difference}");
+            assert!(difference <= INT8[1], "{precision}, {runtime}: {difference}");
         }
     }
 }
@@ -137,7 +136,7 @@ fn weights_in_a_file_of_their_own_load_in_every_precision() {
         let external = Model::export("tiny.pt", &options);
         for runtime in runtimes() {
             let [a, b] = [&inline, &external].map(|model| scores(&model.detector(runtime).build().unwrap()));
-            assert_within(differences(&a, &b), [1e-6, 1e-5], &format!("{precision}, {runtime}"));
+            assert_within(differences(&a, &b), [1e-6, 1e-6], &format!("{precision}, {runtime}"));
         }
     }
 }

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The graph takes `waveform`, f32 `[N, 64000]` (mono, 16 kHz), and gives `logits`, f32 `[N, 2]` (bona fide, spoof). It
-//! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
-//! sample rate, window, hop, labels, normalisation, threshold, and where it comes from.
+//! uses standard `ai.onnx` operators of opset 17 only, unless [`Options::target`] allows others. Its `metadata_props`,
+//! under `bonafide.`, say how to use it: sample rate, window, hop, labels, normalisation, threshold, precision, and where
+//! it comes from.
 //!
 //! The checkpoint is not trusted: its pickle can name nothing but tensors and plain values, nothing in it is executed,
 //! and every size is checked against the file.
@@ -54,7 +55,7 @@ pub struct Options {
     pub batch: Batch,
     /// The numbers that the weights are stored in, and what is computed with.
     pub precision: Precision,
-    /// What the model is to run on.
+    /// What the model is to run on, which matters for [`Precision::Int8`] only.
     pub target: Target,
     /// Weights of more bytes than this in all go to a file of their own, `OUT.onnx.data`. By default, and at most, as
     /// many as fit into protobuf's 2 GiB.
