@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::onnx::{Graph, NodeProto};
+use crate::onnx::Graph;
 
 /// The numbers that the weights are stored in, and what is computed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -92,31 +92,31 @@ pub(crate) fn apply(graph: Graph<'_>, precision: Precision, target: Target) -> G
     }
 }
 
-/// The nodes that see the graph's input before anything is computed of it, by name.
+/// The nodes of the front end, by name: from the graph's input to its first layer's norm, or else to the second layer.
 ///
-/// A waveform spans the whole range from silence to clipping, so what is computed of it directly keeps its precision.
-/// Nothing is lost by that: the first layer is a thousandth of the work.
-fn first_layers(graph: &Graph<'_>) -> BTreeSet<String> {
-    let mut raw: BTreeSet<&str> = graph.inputs.iter().map(|input| input.name()).collect();
-    let mut first = BTreeSet::new();
+/// A waveform spans the whole range from silence to clipping, and a power spectrum more, so all that is computed before
+/// a norm keeps its precision. Little is lost by that: it is a thousandth of the work.
+fn front_end(graph: &Graph<'_>) -> BTreeSet<String> {
+    // Whether a value of the front end has been through the first layer.
+    let mut layered: BTreeMap<&str, bool> = BTreeMap::new();
+    layered.extend(graph.inputs.iter().map(|input| (input.name(), false)));
+    let mut front_end = BTreeSet::new();
     for node in &graph.nodes {
-        if !node.input.iter().any(|input| raw.contains(input.as_str())) {
+        let of_input = node.input.iter().filter_map(|input| layered.get(input.as_str())).max();
+        let Some(&after_layer) = of_input else {
+            continue;
+        };
+        let is_layer = matches!(node.op_type(), "Conv" | "MatMul" | "Gemm");
+        if is_layer && after_layer {
             continue;
         }
-        first.insert(node.name().to_owned());
-        if moves_only(node) {
-            raw.extend(node.output.iter().map(String::as_str));
+        front_end.insert(node.name().to_owned());
+        if !(after_layer && node.op_type().ends_with("Normalization")) {
+            let outputs = node.output.iter().map(String::as_str);
+            layered.extend(outputs.map(|output| (output, is_layer || after_layer)));
         }
     }
-    first
-}
-
-/// Whether a node only rearranges values.
-fn moves_only(node: &NodeProto) -> bool {
-    matches!(
-        node.op_type(),
-        "Unsqueeze" | "Squeeze" | "Reshape" | "Transpose" | "Slice" | "Concat" | "Pad" | "Identity" | "Flatten"
-    )
+    front_end
 }
 
 /// How many nodes read each value.

@@ -157,8 +157,8 @@ fn every_value_is_made_before_it_is_read_and_only_once() {
                 .unwrap()
                 .graph
                 .unwrap();
-            let mut known: BTreeSet<&str> = graph.input.iter().map(|input| input.name()).collect();
-            known.extend(graph.initializer.iter().map(|tensor| tensor.name()));
+            let mut known: BTreeSet<&str> = graph.input.iter().filter_map(|input| input.name.as_deref()).collect();
+            known.extend(graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()));
             let mut read = BTreeSet::new();
             for node in &graph.node {
                 for input in &node.input {

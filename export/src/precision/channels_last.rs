@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::{first_layers, readers};
+use super::{front_end, readers};
 use crate::onnx::{Attribute, Graph, InitializerData, NodeProto, Values};
 
 /// Swaps channels and frames, both ways.
@@ -32,9 +32,9 @@ const POINTWISE: [&str; 10] = [
     "Tanh",
 ];
 
-/// Rewrites every convolution over time that a matrix product can stand for, but those of the first layer.
+/// Rewrites every convolution over time that a matrix product can stand for, but those of the front end.
 pub(super) fn convert(mut graph: Graph<'_>) -> Graph<'_> {
-    let first = first_layers(&graph);
+    let front_end = front_end(&graph);
     let readers = readers(&graph);
     let nodes = std::mem::take(&mut graph.nodes);
     let mut pass = Pass {
@@ -51,7 +51,7 @@ pub(super) fn convert(mut graph: Graph<'_>) -> Graph<'_> {
         }
         let alone = |weight: &str| readers.get(weight) == Some(&1);
         match pass.convolution(&node) {
-            Some(found) if !first.contains(node.name()) && alone(&found.weight) => pass.convolve(&node, found),
+            Some(found) if !front_end.contains(node.name()) && alone(&found.weight) => pass.convolve(&node, found),
             _ => pass.keep(node),
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use half::f16;
 
-use super::{Precision, first_layers};
+use super::{Precision, front_end};
 use crate::onnx::{Attribute, DataType, Graph, InitializerData, NodeProto};
 use crate::{Error, Result};
 
@@ -29,13 +29,13 @@ const IN_F32: [&str; 16] = [
     "Sqrt",
 ];
 
-/// Stores every weight in f16 and computes in it, but for the first layer, the operators above and the interface.
+/// Stores every weight in f16 and computes in it, but for the front end, the operators above and the interface.
 pub(super) fn convert(mut graph: Graph<'_>) -> Graph<'_> {
-    let first = first_layers(&graph);
+    let front_end = front_end(&graph);
     let nodes = std::mem::take(&mut graph.nodes);
     let last: BTreeSet<String> = graph.outputs.iter().map(|output| output.name().to_owned()).collect();
     let in_f32 = |node: &NodeProto| {
-        first.contains(node.name()) || last.contains(node.name()) || IN_F32.contains(&node.op_type())
+        front_end.contains(node.name()) || last.contains(node.name()) || IN_F32.contains(&node.op_type())
     };
 
     // A weight that only f16 nodes read is stored in f16.

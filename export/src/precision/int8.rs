@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Target, first_layers, readers};
+use super::{Target, front_end, readers};
 use crate::onnx::{Attribute, DataType, Graph, InitializerData, MICROSOFT, NodeProto, Values};
 use crate::{Error, Result};
 
@@ -29,11 +29,11 @@ const SILENCE: f32 = 1e-9;
 /// Sums of fewer products than this stay in f32: quantising would cost more than it saves.
 const MIN_DEPTH: usize = 16;
 
-/// Quantises every matrix product and convolution by a weight, but those of the first layer.
+/// Quantises every matrix product and convolution by a weight, but those of the front end.
 ///
 /// What has no weight (the attention's products, normalisation, activations) and the classifier's `Gemm` stay in f32.
 pub(super) fn quantise(mut graph: Graph<'_>, target: Target) -> Graph<'_> {
-    let first = first_layers(&graph);
+    let front_end = front_end(&graph);
     let readers = readers(&graph);
     let nodes = std::mem::take(&mut graph.nodes);
     let mut pass = Pass {
@@ -43,7 +43,7 @@ pub(super) fn quantise(mut graph: Graph<'_>, target: Target) -> Graph<'_> {
     for node in nodes {
         let weight = node.input.get(1).filter(|weight| readers.get(*weight) == Some(&1));
         let weight = weight
-            .filter(|_| !first.contains(node.name()))
+            .filter(|_| !front_end.contains(node.name()))
             .and_then(|name| pass.weight(name));
         match (node.op_type(), weight) {
             ("MatMul", Some(weight)) if weight.shape.len() == 2 && weight.shape[0] >= MIN_DEPTH => match target {
