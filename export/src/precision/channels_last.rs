@@ -1,6 +1,6 @@
 //! Convolutions over time as matrix products.
 //!
-//! The fast integer kernels of both runtimes are matrix products; their integer convolutions are slower than f32. With
+//! The fast integer kernels of runtimes are matrix products; ONNX Runtime's integer convolution is slower than f32. With
 //! time before channels, `[batch, frames, channels]`, a convolution is one product of the frames under its kernel, laid
 //! side by side:
 //!
