@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::Precision;
 use crate::checkpoint::folder::{WEIGHT_EXTENSIONS, WEIGHT_FILES};
 use crate::checkpoint::{Dtype, Format};
 
@@ -451,6 +452,18 @@ pub enum Error {
     #[cfg(feature = "verify")]
     #[error(transparent)]
     Detector(#[from] bonafide::Error),
+    /// A weight has a value that the precision asked for can't hold.
+    #[error("tensor `{name}` holds {found}, expected at most {limit} in {precision}; export it with --precision f32")]
+    WeightRange {
+        /// The tensor, by its name in the graph.
+        name: String,
+        /// The value.
+        found: f32,
+        /// The precision asked for.
+        precision: Precision,
+        /// The largest value that can be held, of either sign.
+        limit: f32,
+    },
 
     /// The model could not be written.
     #[error("cannot write {}: {source}; nothing was left behind", path.display())]

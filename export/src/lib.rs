@@ -11,8 +11,9 @@
 //! The checkpoint's [`Layout`] is found from its tensors' names: the published model's, Hugging Face's, AntiDeepfake's.
 //!
 //! The graph takes `waveform`, f32 `[N, 64000]` (mono, 16 kHz), and gives `logits`, f32 `[N, 2]` (bona fide, spoof). It
-//! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
-//! sample rate, window, hop, labels, normalisation, threshold, and where it comes from.
+//! uses standard `ai.onnx` operators of opset 17 only, unless [`Options::target`] allows others. Its `metadata_props`,
+//! under `bonafide.`, say how to use it: sample rate, window, hop, labels, normalisation, threshold, precision, and where
+//! it comes from.
 //!
 //! [`inspect()`] tells what a checkpoint or an ONNX file is, without loading its weights. With the feature `verify` (on by
 //! default), `verify` runs an exported graph and a plain forward pass of its checkpoint on the same audio, and compares
@@ -35,6 +36,7 @@ mod layout;
 mod measure;
 mod names;
 mod onnx;
+mod precision;
 mod preprocessor;
 mod source;
 #[cfg(feature = "verify")]
@@ -53,6 +55,7 @@ pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
 use layout::{Recognised, recognise};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
+pub use precision::{Precision, Target};
 pub use preprocessor::Normalization;
 use source::Source;
 #[cfg(feature = "verify")]
@@ -81,6 +84,10 @@ pub struct Options {
     pub window_samples: usize,
     /// Windows per run.
     pub batch: Batch,
+    /// The numbers that the weights are stored in, and what is computed with.
+    pub precision: Precision,
+    /// What the model is to run on, which matters for [`Precision::Int8`] only.
+    pub target: Target,
     /// Weights of more bytes than this in all go to a file of their own, `OUT.onnx.data`. By default, and at most, as
     /// many as fit into protobuf's 2 GiB.
     pub external_data_above: u64,
@@ -93,6 +100,8 @@ impl Default for Options {
             spoof_index: None,
             window_samples: WINDOW_SAMPLES,
             batch: Batch::Dynamic,
+            precision: Precision::default(),
+            target: Target::default(),
             external_data_above: EXTERNAL_DATA_ABOVE,
         }
     }
@@ -178,6 +187,7 @@ pub fn export(
         Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
     };
     let graph = wav2vec2::build(&network, options.window_samples, &batch)?;
+    let graph = precision::apply(graph, options.precision, options.target);
 
     let mut report = Progress {
         done: 0,
@@ -188,7 +198,7 @@ pub fn export(
         progress(report);
     };
     let source = Source::read(&checkpoint, &mut advance)?;
-    let metadata = metadata(&checkpoint, &network, &source, options.window_samples);
+    let metadata = metadata(&checkpoint, &network, &source, options);
     let model = Model {
         graph,
         metadata: &metadata,
@@ -213,8 +223,9 @@ fn metadata(
     checkpoint: &Checkpoint,
     network: &Recognised<'_>,
     source: &Source,
-    window_samples: usize,
+    options: &Options,
 ) -> Vec<(String, String)> {
+    let window_samples = options.window_samples;
     let mut entries = vec![
         ("format_version", "1".to_owned()),
         ("architecture", network.config.model_type.clone()),
@@ -224,6 +235,7 @@ fn metadata(
         ("labels", "bonafide,spoof".to_owned()),
         ("normalization", network.normalization.metadata().to_owned()),
         ("threshold", THRESHOLD.to_string()),
+        ("precision", options.precision.to_string()),
         ("source_file", source.name.clone()),
         ("source_sha256", source.sha256.clone()),
     ];

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Layout, Options, Summary, export};
+use bonafide_export::{Batch, Layout, Options, Precision, Summary, Target, export};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -67,6 +67,14 @@ struct Arguments {
     /// Windows per run: a number, or `dynamic` for any number
     #[arg(long, value_name = "N|dynamic", default_value = "dynamic")]
     batch: Batch,
+    /// The numbers that the weights are stored in, and what is computed with: f32, f16 (half the size, for GPUs) or int8
+    /// (a quarter of the size, for processors)
+    #[arg(long, value_name = "f32|f16|int8", default_value_t)]
+    precision: Precision,
+    /// What the model is to run on: `any` runtime, with standard operators only, or `onnxruntime`, whose own operators
+    /// may then be used
+    #[arg(long, value_name = "any|onnxruntime", default_value_t)]
+    target: Target,
 }
 
 fn main() -> ExitCode {
@@ -87,6 +95,8 @@ fn run(arguments: Arguments) -> ExitCode {
     options.spoof_index = arguments.spoof_index;
     options.window_samples = arguments.window_samples;
     options.batch = arguments.batch;
+    options.precision = arguments.precision;
+    options.target = arguments.target;
 
     let start = Instant::now();
     let bar = cli::byte_bar();

@@ -13,6 +13,8 @@ mod proto;
 mod read;
 mod write;
 
-pub(crate) use graph::{Attribute, Dimension, Graph};
+pub(crate) use graph::{Attribute, Dimension, Graph, InitializerData, Values};
+pub(crate) use proto::NodeProto;
+pub(crate) use proto::tensor_proto::DataType;
 pub(crate) use read::{Axis, Description, Value};
-pub(crate) use write::{EXTERNAL_DATA_ABOVE, Model};
+pub(crate) use write::{EXTERNAL_DATA_ABOVE, MICROSOFT, Model};

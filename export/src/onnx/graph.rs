@@ -1,5 +1,9 @@
 //! A graph under construction: nodes in order, and weights that are produced only when they are written.
 
+use std::rc::Rc;
+
+use half::f16;
+
 use super::proto::{
     AttributeProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
     attribute_proto::AttributeType, tensor_proto::DataType, tensor_shape_proto, type_proto,
@@ -7,7 +11,7 @@ use super::proto::{
 use crate::Result;
 
 /// Produces a weight's values, row-major.
-type Values<'a> = Box<dyn Fn() -> Result<Vec<f32>> + 'a>;
+pub(crate) type Values<'a, T = f32> = Rc<dyn Fn() -> Result<Vec<T>> + 'a>;
 
 /// A named constant of the graph.
 pub(crate) struct Initializer<'a> {
@@ -16,33 +20,58 @@ pub(crate) struct Initializer<'a> {
     pub(crate) data: InitializerData<'a>,
 }
 
+/// The values of a constant. All but the integers are weights, read from the checkpoint when the file is written, so
+/// that only one is in memory at a time.
 pub(crate) enum InitializerData<'a> {
     /// A shape or an index list, small.
     Integers(Vec<i64>),
-    /// A weight, read from the checkpoint when the file is written, so that only one is in memory at a time.
     Floats(Values<'a>),
+    Halves(Values<'a, f16>),
+    Bytes(Values<'a, i8>),
+    UnsignedBytes(Values<'a, u8>),
+}
+
+impl InitializerData<'_> {
+    /// The values' little-endian bytes.
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
+        Ok(match self {
+            Self::Integers(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::Floats(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::Halves(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::Bytes(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::UnsignedBytes(values) => values()?,
+        })
+    }
+
+    /// The type of a value, and its size in bytes.
+    fn data_type(&self) -> (DataType, usize) {
+        match self {
+            Self::Integers(_) => (DataType::Int64, size_of::<i64>()),
+            Self::Floats(_) => (DataType::Float, size_of::<f32>()),
+            Self::Halves(_) => (DataType::Float16, size_of::<f16>()),
+            Self::Bytes(_) => (DataType::Int8, size_of::<i8>()),
+            Self::UnsignedBytes(_) => (DataType::Uint8, size_of::<u8>()),
+        }
+    }
 }
 
 impl Initializer<'_> {
+    /// The number of its values.
+    pub(crate) fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
     /// The size of its raw data in the file.
     pub(crate) fn byte_len(&self) -> usize {
-        let width = match self.data {
-            InitializerData::Integers(_) => size_of::<i64>(),
-            InitializerData::Floats(_) => size_of::<f32>(),
-        };
-        self.shape.iter().product::<usize>() * width
+        self.len() * self.data.data_type().1
     }
 
     /// The tensor's description without its data.
     pub(crate) fn header(&self) -> TensorProto {
-        let data_type = match self.data {
-            InitializerData::Integers(_) => DataType::Int64,
-            InitializerData::Floats(_) => DataType::Float,
-        };
         TensorProto {
             name: Some(self.name.clone()),
             dims: self.shape.iter().map(|&d| d as i64).collect(),
-            data_type: Some(data_type as i32),
+            data_type: Some(self.data.data_type().0 as i32),
             ..TensorProto::default()
         }
     }
@@ -62,7 +91,7 @@ pub(crate) enum Attribute {
     Float(f32),
 }
 
-/// Nodes, weights, inputs and outputs. Every node has one output, named after the node.
+/// Nodes, weights, inputs and outputs. Every node has one output that counts, named after the node.
 #[derive(Default)]
 pub(crate) struct Graph<'a> {
     pub(crate) nodes: Vec<NodeProto>,
@@ -97,15 +126,34 @@ impl<'a> Graph<'a> {
         attributes: &[(&str, Attribute)],
     ) -> String {
         let name = name.into();
+        self.node_with(op_type, &[&name], inputs, attributes);
+        name
+    }
+
+    /// Adds a node with several outputs, named after the first.
+    pub(crate) fn node_with(
+        &mut self,
+        op_type: &str,
+        outputs: &[&str],
+        inputs: &[&str],
+        attributes: &[(&str, Attribute)],
+    ) {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         self.nodes.push(NodeProto {
             op_type: Some(op_type.to_owned()),
-            name: Some(name.clone()),
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![name.clone()],
+            name: outputs.first().map(|&name| name.to_owned()),
+            input: owned(inputs),
+            output: owned(outputs),
             attribute: attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
             ..NodeProto::default()
         });
-        name
+    }
+
+    /// Says that the node added last is of an operator set other than ONNX's.
+    pub(crate) fn set_domain(&mut self, domain: &str) {
+        if let Some(node) = self.nodes.last_mut() {
+            node.domain = Some(domain.to_owned());
+        }
     }
 
     /// Adds a weight, whose `values` are asked for when the model is written, and returns its name.
@@ -115,12 +163,12 @@ impl<'a> Graph<'a> {
         shape: Vec<usize>,
         values: impl Fn() -> Result<Vec<f32>> + 'a,
     ) -> String {
-        self.initializer(name.into(), shape, InitializerData::Floats(Box::new(values)))
+        self.initializer(name.into(), shape, InitializerData::Floats(Rc::new(values)))
     }
 
     /// The scalar `value` under `name`, added once.
     pub(crate) fn scalar(&mut self, name: &str, value: f32) -> String {
-        if self.initializers.iter().any(|known| known.name == name) {
+        if self.find(name).is_some() {
             return name.to_owned();
         }
         self.weight(name, Vec::new(), move || Ok(vec![value]))
@@ -128,7 +176,7 @@ impl<'a> Graph<'a> {
 
     /// The integer list `values` under `name`, added once.
     pub(crate) fn integers(&mut self, name: &str, values: &[i64]) -> String {
-        if self.initializers.iter().any(|known| known.name == name) {
+        if self.find(name).is_some() {
             return name.to_owned();
         }
         self.initializer(
@@ -138,13 +186,51 @@ impl<'a> Graph<'a> {
         )
     }
 
-    fn initializer(&mut self, name: String, shape: Vec<usize>, data: InitializerData<'a>) -> String {
+    /// The scalar 0 as an 8-bit integer under `name`, added once.
+    pub(crate) fn zero_byte(&mut self, name: &str) -> String {
+        if self.find(name).is_some() {
+            return name.to_owned();
+        }
+        self.initializer(
+            name.to_owned(),
+            Vec::new(),
+            InitializerData::Bytes(Rc::new(|| Ok(vec![0]))),
+        )
+    }
+
+    /// The constant called `name`.
+    pub(crate) fn find(&self, name: &str) -> Option<&Initializer<'a>> {
+        self.initializers.iter().find(|known| known.name == name)
+    }
+
+    /// Gives a constant another shape and other values, in its place.
+    pub(crate) fn replace(&mut self, name: &str, shape: Vec<usize>, data: InitializerData<'a>) {
+        if let Some(known) = self.initializers.iter_mut().find(|known| known.name == name) {
+            (known.shape, known.data) = (shape, data);
+        }
+    }
+
+    /// Adds a constant of any type and returns its name.
+    pub(crate) fn initializer(&mut self, name: String, shape: Vec<usize>, data: InitializerData<'a>) -> String {
         self.initializers.push(Initializer {
             name: name.clone(),
             shape,
             data,
         });
         name
+    }
+}
+
+impl NodeProto {
+    /// The integer attribute `name`, if the node has it.
+    pub(crate) fn int(&self, name: &str) -> Option<i64> {
+        self.attribute.iter().find(|known| known.name() == name)?.i
+    }
+
+    /// The integers of the attribute `name`, none if the node lacks it.
+    pub(crate) fn ints(&self, name: &str) -> &[i64] {
+        let found = self.attribute.iter().find(|known| known.name() == name);
+        found.map_or(&[], |known| &known.ints)
     }
 }
 

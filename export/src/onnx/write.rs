@@ -20,9 +20,16 @@ use crate::{Error, Result};
 const IR_VERSION: i64 = 8;
 const OPSET_VERSION: i64 = 17;
 
+/// The domain of ONNX Runtime's own operators, and its only version.
+pub(crate) const MICROSOFT: &str = "com.microsoft";
+const MICROSOFT_VERSION: i64 = 1;
+
 /// Protobuf messages end at 2 GiB, so above this size the weights go to a file of their own. 64 MiB are left for the
 /// nodes and names.
 pub(crate) const EXTERNAL_DATA_ABOVE: u64 = (1 << 31) - (64 << 20);
+
+/// Where weights may start in a file of their own: runtimes that map the file read them in place, as the type they are.
+const EXTERNAL_DATA_ALIGNMENT: u64 = 4;
 
 // Field numbers of `onnx.proto`, for the two messages that are written by hand.
 const MODEL_GRAPH: u32 = 7;
@@ -46,6 +53,7 @@ impl Model<'_> {
             external = Some(External {
                 file: BufWriter::new(temporary_beside(path)?),
                 location: data_path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                len: 0,
             });
         }
         let failed = |source| Error::Write {
@@ -62,6 +70,19 @@ impl Model<'_> {
         Ok(written + finish(file, path)?)
     }
 
+    /// The operator sets that the nodes are of: that of ONNX, and Microsoft's if one of its operators is there.
+    fn opsets(&self) -> Vec<OperatorSetIdProto> {
+        let opset = |domain: &str, version| OperatorSetIdProto {
+            domain: Some(domain.to_owned()),
+            version: Some(version),
+        };
+        let mut opsets = vec![opset("", OPSET_VERSION)];
+        if self.graph.nodes.iter().any(|node| node.domain() == MICROSOFT) {
+            opsets.push(opset(MICROSOFT, MICROSOFT_VERSION));
+        }
+        opsets
+    }
+
     fn write_to(
         &self,
         out: &mut impl Write,
@@ -74,10 +95,7 @@ impl Model<'_> {
             ir_version: Some(IR_VERSION),
             producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
             producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            opset_import: vec![OperatorSetIdProto {
-                domain: Some(String::new()),
-                version: Some(OPSET_VERSION),
-            }],
+            opset_import: self.opsets(),
             metadata_props: self.metadata.iter().map(|(key, value)| entry(key, value)).collect(),
             ..ModelProto::default()
         };
@@ -95,7 +113,9 @@ impl Model<'_> {
             .iter()
             .map(|initializer| {
                 let mut header = initializer.header();
-                if let (Some(external), InitializerData::Floats(_)) = (&external, &initializer.data) {
+                let is_weight = !matches!(initializer.data, InitializerData::Integers(_));
+                if let (Some(external), true) = (&external, is_weight) {
+                    offset = u64::next_multiple_of(offset, EXTERNAL_DATA_ALIGNMENT);
                     header.data_location = Some(DataLocation::External as i32);
                     header.external_data = vec![
                         entry("location", &external.location),
@@ -133,7 +153,7 @@ impl Model<'_> {
             buffer.extend(tensor.encode_to_vec());
             let data = raw_data(initializer)?;
             match (&mut external, tensor.data_location) {
-                (Some(external), Some(_)) => external.file.write_all(&data).map_err(failed)?,
+                (Some(external), Some(_)) => external.append(&data).map_err(failed)?,
                 _ => {
                     start_length_delimited(TENSOR_RAW_DATA, data.len(), &mut buffer);
                     buffer.extend(&data);
@@ -150,6 +170,19 @@ impl Model<'_> {
 struct External {
     file: BufWriter<NamedTempFile>,
     location: String,
+    len: u64,
+}
+
+impl External {
+    /// Writes a weight at the next offset that is aligned.
+    fn append(&mut self, data: &[u8]) -> std::io::Result<()> {
+        let offset = self.len.next_multiple_of(EXTERNAL_DATA_ALIGNMENT);
+        let padding = [0; EXTERNAL_DATA_ALIGNMENT as usize];
+        self.file.write_all(&padding[..(offset - self.len) as usize])?;
+        self.file.write_all(data)?;
+        self.len = offset + data.len() as u64;
+        Ok(())
+    }
 }
 
 fn external_data_path(path: &Path) -> PathBuf {
@@ -160,10 +193,7 @@ fn external_data_path(path: &Path) -> PathBuf {
 
 /// The little-endian bytes of a weight.
 fn raw_data(initializer: &Initializer<'_>) -> Result<Vec<u8>> {
-    let bytes: Vec<u8> = match &initializer.data {
-        InitializerData::Integers(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        InitializerData::Floats(values) => values()?.iter().flat_map(|v| v.to_le_bytes()).collect(),
-    };
+    let bytes = initializer.data.bytes()?;
     assert_eq!(
         bytes.len(),
         initializer.byte_len(),
