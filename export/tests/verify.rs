@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bonafide_export::{Batch, Error, Options, Verification, VerifyOptions, export, verify};
+use bonafide_export::{Batch, Error, LayerReport, Options, Precision, Verification, VerifyOptions, export, verify};
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> PathBuf {
@@ -122,6 +122,28 @@ fn however_it_was_exported_and_from_whichever_file_of_the_same_weights() {
         assert!(found.passed, "{checkpoint}, {against}: {found:?}");
         assert_eq!(found.same_source, Some(same_source));
         assert!(found.layers.iter().all(|layer| layer.within == Some(true)), "{found:?}");
+    }
+}
+
+#[test]
+fn lower_precisions_are_compared_under_their_own_tolerance() {
+    for precision in [Precision::F16, Precision::Int8] {
+        let mut options = Options::default();
+        options.precision = precision;
+        let model = Model::export("tiny.pt", &options);
+        let found = model.verify("tiny.pt", &VerifyOptions::default());
+        assert!(found.passed, "{found:?}");
+        assert_eq!(found.precision, precision.to_string());
+        // Layers are found under their names all the same, and rounding shows in them.
+        let rounded = |layer: &LayerReport| layer.relative.is_some_and(|relative| relative > 1e-5);
+        assert!(
+            found.layers.iter().filter(|layer| rounded(layer)).count() > 4,
+            "{found:?}"
+        );
+        assert!(found.layers.iter().all(|layer| layer.note.is_none()), "{found:?}");
+        let mut strict = VerifyOptions::default();
+        (strict.tolerance, strict.layer_tolerance) = (Some(1e-4), Some(1e-4));
+        assert!(!model.verify("tiny.pt", &strict).passed);
     }
 }
 
