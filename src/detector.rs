@@ -12,7 +12,7 @@ use crate::model::{Model, ModelSource, Normalization};
 use crate::quality::Listener;
 use crate::runtime::{self, Engine, Settings};
 use crate::{
-    AudioReader, Error, ExecutionProvider, Label, ModelMetadata, Result, Runtime, Score, Stream, Tail, Window,
+    AudioReader, Error, ExecutionProvider, Label, ModelMetadata, Result, Runtime, Score, Scores, Stream, Tail, Window,
     WindowScore, Windowing,
 };
 
@@ -25,8 +25,8 @@ const GPU_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
 /// Tells real speech from synthetic speech.
 ///
-/// It is `Send + Sync` and scores through `&self`: build one, put it into an [`Arc`], and call it from as many threads
-/// as you like. As many calls run at once as there are [`sessions`](DetectorBuilder::sessions); the others wait.
+/// It is `Send + Sync` and scores through `&self`, and its clones share the model: build one, and call it from as many
+/// threads as you like. As many calls run at once as there are [`sessions`](DetectorBuilder::sessions); the others wait.
 ///
 /// ```no_run
 /// use bonafide::Detector;
@@ -36,13 +36,14 @@ const GPU_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 /// println!("{:.3} {}", score.spoof_probability, score.label);
 /// # Ok::<(), bonafide::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Detector {
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
     windowing: Windowing,
     batch_size: usize,
     /// The graph takes exactly `batch_size` windows, never fewer.
     fixed_batch: bool,
-    info: Info,
+    info: Arc<Info>,
     threshold: f32,
 }
 
@@ -115,6 +116,32 @@ impl Detector {
         let path = path.as_ref();
         let mut reader = AudioReader::open(path)?;
         self.score_reader(&mut reader).map_err(|error| error.in_file(path))
+    }
+
+    /// Scores many files, on all cores, and gives their scores in the order of the paths, each as soon as it is there.
+    ///
+    /// One file more than there are [`sessions`](DetectorBuilder::sessions) is worked on at once, so that decoding goes on
+    /// while the model runs. For many files give as many sessions as cores; each then has a thread of its own.
+    ///
+    /// ```no_run
+    /// use bonafide::Detector;
+    ///
+    /// let detector = Detector::builder().model("model.onnx").sessions(4).build()?;
+    /// for (path, score) in detector.score_files(["a.wav", "b.mp3", "c.flac"]) {
+    ///     match score {
+    ///         Ok(score) => println!("{path}: {:.3}", score.spoof_probability),
+    ///         Err(error) => println!("{error}"),
+    ///     }
+    /// }
+    /// # Ok::<(), bonafide::Error>(())
+    /// ```
+    pub fn score_files<P, I>(&self, paths: I) -> Scores<P>
+    where
+        P: AsRef<Path> + Send + 'static,
+        I: IntoIterator<Item = P>,
+        I::IntoIter: Send + 'static,
+    {
+        Scores::start(self, Box::new(paths.into_iter()))
     }
 
     fn score_reader(&self, reader: &mut AudioReader<'_>) -> Result<Score> {
@@ -398,12 +425,12 @@ impl DetectorBuilder {
         };
         let batch_size = model.fixed_batch.or(batch_size).unwrap_or(default_batch).get();
         Ok(Detector {
-            engine: loaded.engine,
+            engine: loaded.engine.into(),
             windowing: Windowing::new(metadata.window_samples, hop).tail(self.tail),
             batch_size,
             fixed_batch: model.fixed_batch.is_some(),
             threshold,
-            info: Info {
+            info: Arc::new(Info {
                 runtime: loaded.runtime,
                 runtime_version: loaded.version,
                 provider: loaded.provider,
@@ -414,7 +441,7 @@ impl DetectorBuilder {
                 batch_size,
                 model_path: model.path().map(Path::to_owned),
                 model: metadata,
-            },
+            }),
         })
     }
 }

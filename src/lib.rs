@@ -76,6 +76,7 @@
 mod audio;
 mod detector;
 mod error;
+mod many;
 pub mod metrics;
 mod model;
 mod quality;
@@ -87,6 +88,7 @@ mod windows;
 pub use audio::{Audio, AudioReader, Resampler, SAMPLE_RATE, resample};
 pub use detector::{Detector, DetectorBuilder, Info, MIN_SAMPLES};
 pub use error::{Error, Result};
+pub use many::Scores;
 pub use model::{ModelMetadata, Normalization};
 pub use quality::{Note, Quality};
 pub use runtime::{ExecutionProvider, Runtime};
