@@ -1,0 +1,4 @@
+//! wip
+mod error;
+mod ops;
+pub use error::{Error, Result};
