@@ -1,19 +1,22 @@
 //! The network's shape, as `config.json` states it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::activation::Activation;
 use crate::{Error, Result};
 
-/// The shape of a wav2vec2 network, with the field names of Hugging Face's `config.json`.
+/// The shape of a wav2vec2, HuBERT or WavLM network, with the field names of Hugging Face's `config.json`.
 ///
 /// What a file leaves out has the value of `facebook/wav2vec2-base`, as in `transformers`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Config {
-    /// The architecture's name; only `wav2vec2` is supported.
+    /// The architecture's name: `wav2vec2`, `hubert` or `wavlm`.
     pub model_type: String,
     /// Channels of each convolution of the feature extractor.
     pub conv_dim: Vec<usize>,
@@ -45,8 +48,31 @@ pub struct Config {
     pub num_conv_pos_embedding_groups: usize,
     /// `true`: layer norm before each part of a layer (large models); `false`: after it.
     pub do_stable_layer_norm: bool,
-    /// Whether adapter layers follow the encoder.
+    /// Whether adapter layers follow the encoder; not supported.
     pub add_adapter: bool,
+    /// Width of the adapters inside the transformer layers; not supported.
+    pub adapter_attn_dim: Option<usize>,
+    /// HuBERT: whether the features are layer-normalised before they are projected.
+    pub feat_proj_layer_norm: bool,
+    /// HuBERT: whether a batch norm precedes the positional convolution, which then has no weight norm.
+    pub conv_pos_batch_norm: bool,
+    /// WavLM: how many buckets the relative positions fall into, half of them for each direction.
+    pub num_buckets: usize,
+    /// WavLM: from this distance on, in frames, all relative positions share the last bucket.
+    pub max_bucket_distance: usize,
+    /// Whether the head sees a weighted sum of all hidden states, and not the last alone.
+    pub use_weighted_layer_sum: bool,
+    /// Whether the last of the hidden states in that sum is the one after the encoder's final layer norm, in networks
+    /// with `do_stable_layer_norm`; see [`sums_normed_state`](Self::sums_normed_state).
+    pub tie_last_hidden_states: Option<bool>,
+    /// The version of `transformers` that wrote the file.
+    pub transformers_version: Option<String>,
+    /// Width of the linear layer before the mean over time; `None` when the classifier follows the mean directly.
+    pub classifier_proj_size: Option<usize>,
+    /// The name of each class.
+    pub id2label: Option<BTreeMap<usize, String>>,
+    /// What the network was trained for; a softmax over the classes must be meant.
+    pub problem_type: Option<String>,
 }
 
 impl Default for Config {
@@ -70,6 +96,17 @@ impl Default for Config {
             num_conv_pos_embedding_groups: 16,
             do_stable_layer_norm: false,
             add_adapter: false,
+            adapter_attn_dim: None,
+            feat_proj_layer_norm: true,
+            conv_pos_batch_norm: false,
+            num_buckets: 320,
+            max_bucket_distance: 800,
+            use_weighted_layer_sum: false,
+            tie_last_hidden_states: None,
+            transformers_version: None,
+            classifier_proj_size: Some(256),
+            id2label: None,
+            problem_type: None,
         }
     }
 }
@@ -86,16 +123,32 @@ impl Config {
     /// [`Error::Read`] when the file can't be read, [`Error::ConfigSyntax`] when it isn't JSON of this form, and
     /// [`Error::Config`] when a field has a value that this exporter doesn't support.
     pub fn read(path: &Path) -> Result<Self> {
-        let json = std::fs::read(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let config: Self = serde_json::from_slice(&json).map_err(|source| Error::ConfigSyntax {
-            path: path.to_owned(),
-            source,
-        })?;
+        let config: Self = parse(path, &read(path)?)?;
         config.validate()?;
         Ok(config)
+    }
+
+    /// These fields, and those that the file states in their place. Not validated.
+    pub(crate) fn overlaid(&self, path: &Path) -> Result<Self> {
+        let json = read(path)?;
+        // First as a whole, for errors that tell the line.
+        parse::<Self>(path, &json)?;
+        let stated: serde_json::Map<String, Value> = parse(path, &json)?;
+        let mut fields = self.fields();
+        fields.extend(stated);
+        serde_json::from_value(Value::Object(fields)).map_err(|source| Error::ConfigSyntax {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// The fields by name.
+    pub(crate) fn fields(&self) -> serde_json::Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields,
+            // A struct of numbers and strings is an object.
+            _ => serde_json::Map::new(),
+        }
     }
 
     /// Checks that the network can be built.
@@ -104,27 +157,40 @@ impl Config {
     ///
     /// [`Error::Config`], which names the field, what is supported and what was found.
     pub fn validate(&self) -> Result<()> {
+        let family = &self.model_type;
         expect(
             "model_type",
-            "\"wav2vec2\"",
-            &self.model_type,
-            self.model_type == "wav2vec2",
+            "\"wav2vec2\", \"hubert\" or \"wavlm\"",
+            family,
+            ["wav2vec2", "hubert", "wavlm"].contains(&family.as_str()),
         )?;
         for (field, activation) in [
             ("feat_extract_activation", &self.feat_extract_activation),
             ("hidden_act", &self.hidden_act),
         ] {
-            expect(field, "\"gelu\"", activation, activation == "gelu")?;
+            let known = Activation::named(activation).is_some();
+            expect(field, &Activation::names(), activation, known)?;
         }
         let norm = &self.feat_extract_norm;
-        expect("feat_extract_norm", "\"group\"", norm, norm == "group")?;
-        for (field, value) in [
-            ("conv_bias", self.conv_bias),
-            ("do_stable_layer_norm", self.do_stable_layer_norm),
-            ("add_adapter", self.add_adapter),
-        ] {
-            expect(field, "false", &value, !value)?;
-        }
+        let known = ["group", "layer"].contains(&norm.as_str());
+        expect("feat_extract_norm", "\"group\" or \"layer\"", norm, known)?;
+        let no_adapter = "false: adapters are not supported";
+        expect("add_adapter", no_adapter, &self.add_adapter, !self.add_adapter)?;
+        let width = &self.adapter_attn_dim;
+        expect(
+            "adapter_attn_dim",
+            "null: adapters are not supported",
+            width,
+            width.is_none(),
+        )?;
+        let problem = &self.problem_type;
+        let softmax = problem.as_deref().is_none_or(|p| p == "single_label_classification");
+        expect(
+            "problem_type",
+            "\"single_label_classification\" or null",
+            problem,
+            softmax,
+        )?;
 
         let convolutions = self.conv_dim.len();
         expect("conv_dim", "at least one convolution", &self.conv_dim, convolutions > 0)?;
@@ -148,6 +214,8 @@ impl Config {
                 self.num_conv_pos_embedding_groups,
                 MAX_SIZE,
             ),
+            ("max_bucket_distance", self.max_bucket_distance, MAX_SIZE),
+            ("classifier_proj_size", self.classifier_proj_size.unwrap_or(1), MAX_SIZE),
         ] {
             expect(field, &format!("1 to {most}"), &size, (1..=most).contains(&size))?;
         }
@@ -158,6 +226,15 @@ impl Config {
             let expected = format!("a divisor of hidden_size {}", self.hidden_size);
             expect(field, &expected, &divisor, self.hidden_size.is_multiple_of(divisor))?;
         }
+        // Half of the buckets are for each direction, and half of those for distances of their own; the rest are on a
+        // logarithmic scale up to the largest distance.
+        let buckets = self.num_buckets;
+        let expected = format!(
+            "4 to {MAX_SIZE}, and less than 4 times max_bucket_distance {}",
+            self.max_bucket_distance
+        );
+        let fits = (4..=MAX_SIZE).contains(&buckets) && buckets / 4 < self.max_bucket_distance;
+        expect("num_buckets", &expected, &buckets, fits)?;
         let eps = self.layer_norm_eps;
         expect(
             "layer_norm_eps",
@@ -165,6 +242,20 @@ impl Config {
             &eps,
             eps > 0.0 && eps.is_finite(),
         )
+    }
+
+    /// With `do_stable_layer_norm` and `use_weighted_layer_sum`: whether the last state in the sum is the one after the
+    /// final layer norm.
+    ///
+    /// `transformers` had it so until 5.15, and sums the last layer's own output since 5.16, unless
+    /// `tie_last_hidden_states` says otherwise. Weights go with the version they were trained with, which is taken to be
+    /// the one that wrote the file; a file that names none is older.
+    #[must_use]
+    pub fn sums_normed_state(&self) -> bool {
+        let version = self.transformers_version.as_deref().unwrap_or_default();
+        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        self.tie_last_hidden_states.unwrap_or(version < (5, 16))
     }
 
     /// The number of frames that the feature extractor makes of `samples` samples; 0 when they are too few for one.
@@ -188,11 +279,26 @@ impl Config {
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, json: &[u8]) -> Result<T> {
+    serde_json::from_slice(json).map_err(|source| Error::ConfigSyntax {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 fn expect(field: &'static str, expected: &str, found: &dyn std::fmt::Debug, holds: bool) -> Result<()> {
     if holds {
         return Ok(());
     }
     Err(Error::Config {
+        file: "config.json",
         field,
         expected: expected.to_owned(),
         found: format!("{found:?}"),
@@ -214,13 +320,37 @@ mod tests {
     }
 
     #[test]
+    fn the_last_state_of_the_sum_goes_by_the_version() {
+        let normed = |version: Option<&str>, tie: Option<bool>| {
+            let config = Config {
+                transformers_version: version.map(str::to_owned),
+                tie_last_hidden_states: tie,
+                ..Config::default()
+            };
+            config.sums_normed_state()
+        };
+        for (version, expected) in [
+            (None, true),
+            (Some("4.57.3"), true),
+            (Some("4.9.0.dev0"), true),
+            (Some("5.15.0"), true),
+            (Some("5.16.0"), false),
+            (Some("5.16.0.dev0"), false),
+            (Some("6.0"), false),
+        ] {
+            assert_eq!(normed(version, None), expected, "{version:?}");
+            assert!(normed(version, Some(true)) && !normed(version, Some(false)));
+        }
+    }
+
+    #[test]
     fn unsupported_values_are_named() {
         let config = Config {
-            hidden_act: "relu".to_owned(),
+            hidden_act: "snake".to_owned(),
             ..Config::default()
         };
         let message = config.validate().unwrap_err().to_string();
-        assert!(message.contains("hidden_act") && message.contains("relu"), "{message}");
+        assert!(message.contains("hidden_act") && message.contains("snake"), "{message}");
 
         let config = Config {
             num_attention_heads: 7,

@@ -172,6 +172,63 @@ pub enum Error {
         elements: usize,
     },
 
+    // The layout.
+    /// The tensors have the names of no layout that is known.
+    #[error(
+        "the checkpoint has no known layout: expected the tensors of a `backbone.`, `wav2vec2.`, `hubert.`, `wavlm.` or \
+         `m_ssl.model.` with `feature_extractor.conv_layers.0` among them, and found {}",
+        listing(names)
+    )]
+    Layout {
+        /// All tensors.
+        names: Vec<String>,
+    },
+    /// The checkpoint is a network without a classifier.
+    #[error(
+        "the checkpoint has no `{expected}`: it is a backbone without a head that tells bona fide from spoof, so there \
+         is nothing to export; give a checkpoint that was fine-tuned for detection"
+    )]
+    NoHead {
+        /// The tensor that was looked for.
+        expected: String,
+    },
+    /// A checkpoint of Hugging Face's has no `config.json`.
+    #[error(
+        "{} is missing, which states the network's shape and the names of the classes: put it there, or give it with \
+         --config config.json",
+        path.display()
+    )]
+    NoConfig {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A checkpoint of Hugging Face's has no `preprocessor_config.json`.
+    #[error(
+        "{} is missing, which states whether the samples are to be normalised: put it there; if the model was trained \
+         without one, write {{\"do_normalize\": true}} or {{\"do_normalize\": false}} into it, as the training did",
+        path.display()
+    )]
+    NoPreprocessor {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The names of the classes don't tell which is spoof.
+    #[error(
+        "config.json: id2label doesn't tell which class is spoof: 0 is `{}` and 1 is `{}`; say it with --spoof-index 0 \
+         or 1, from the model's card or by scoring a recording that you know",
+        names[0].escape_debug(), names[1].escape_debug()
+    )]
+    Labels {
+        /// The names of class 0 and 1.
+        names: [String; 2],
+    },
+    /// There are two classes, 0 and 1.
+    #[error("the spoof index is {found}, expected 0 or 1")]
+    SpoofIndex {
+        /// What was given.
+        found: usize,
+    },
+
     // The network.
     /// `config.json` is not JSON, or a field is of another kind.
     #[error("{} is not a config.json of Hugging Face's form: {source}", path.display())]
@@ -181,10 +238,12 @@ pub enum Error {
         /// Where and what.
         source: serde_json::Error,
     },
-    /// The network is of a form that can't be exported.
-    #[error("config.json: {field} is {found}, expected {expected}")]
+    /// The network is of a form that can't be exported, or its files contradict each other.
+    #[error("{file}: {field} is {found}, expected {expected}")]
     Config {
-        /// The field of `config.json`.
+        /// `config.json` or `preprocessor_config.json`.
+        file: &'static str,
+        /// The field of it.
         field: &'static str,
         /// What is supported.
         expected: String,

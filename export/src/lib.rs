@@ -1,4 +1,4 @@
-//! Turns the PyTorch checkpoint of a wav2vec2 anti-spoofing model into an ONNX graph, without Python.
+//! Turns the checkpoint of a wav2vec2, HuBERT or WavLM anti-spoofing model into an ONNX graph, without Python.
 //!
 //! ```no_run
 //! use bonafide_export::{Options, export};
@@ -8,6 +8,8 @@
 //! # Ok::<(), bonafide_export::Error>(())
 //! ```
 //!
+//! The checkpoint's [`Layout`] is found from its tensors' names: the published model's, Hugging Face's, AntiDeepfake's.
+//!
 //! The graph takes `waveform`, f32 `[N, 64000]` (mono, 16 kHz), and gives `logits`, f32 `[N, 2]` (bona fide, spoof). It
 //! uses standard `ai.onnx` operators of opset 17 only. Its `metadata_props`, under `bonafide.`, say how to use it:
 //! sample rate, window, hop, labels, normalisation, threshold, and where it comes from.
@@ -15,12 +17,19 @@
 //! The checkpoint is not trusted: its pickle can name nothing but tensors and plain values, nothing in it is executed,
 //! and every size is checked against the file.
 
+mod activation;
 pub mod checkpoint;
 mod config;
 mod error;
+mod labels;
+mod layout;
+mod measure;
+mod names;
 mod onnx;
+mod preprocessor;
 mod source;
 mod wav2vec2;
+mod wavlm;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -28,9 +37,12 @@ use std::path::{Path, PathBuf};
 use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::{Error, Result};
+pub use labels::{LabelSource, Labels};
+pub use layout::Layout;
+use layout::{Recognised, recognise};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
+pub use preprocessor::Normalization;
 use source::Source;
-use wav2vec2::Shape;
 
 /// Samples per second that the network was trained on.
 const SAMPLE_RATE: u32 = 16_000;
@@ -43,9 +55,12 @@ const THRESHOLD: f32 = 0.5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// The network's `config.json`. Without it, one beside the checkpoint is used, or else the shape of
-    /// `facebook/wav2vec2-base` is assumed and every tensor checked against it.
+    /// The network's `config.json`. Without it, one beside the checkpoint is used. Where there is none, [`Layout`] says
+    /// how the shape is known.
     pub config: Option<PathBuf>,
+    /// Which of the checkpoint's two classes is spoof, 0 or 1. Must be given where the names of the classes don't tell,
+    /// and wins over all else.
+    pub spoof_index: Option<usize>,
     /// Samples per window, at 16 kHz: 64,000 by default.
     pub window_samples: usize,
     /// Windows per run.
@@ -59,6 +74,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             config: None,
+            spoof_index: None,
             window_samples: WINDOW_SAMPLES,
             batch: Batch::Dynamic,
             external_data_above: EXTERNAL_DATA_ABOVE,
@@ -103,9 +119,16 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Summary {
+    /// Which layout the checkpoint has.
+    pub layout: Layout,
+    /// The order of the classes in the checkpoint. In the graph it is always bona fide, spoof.
+    pub labels: Labels,
+    /// What happens to a window's samples before the network sees them.
+    pub normalization: Normalization,
     /// The network's shape.
     pub config: Config,
-    /// Where the shape comes from; `None` when that of `facebook/wav2vec2-base` was assumed.
+    /// The file that states the shape; `None` when that of `facebook/wav2vec2-base` was assumed, or when it was found
+    /// from the tensors (AntiDeepfake's layout).
     pub config_path: Option<PathBuf>,
     /// Numbers in the checkpoint's tensors.
     pub parameters: u64,
@@ -134,18 +157,12 @@ pub fn export(
 ) -> Result<Summary> {
     let (checkpoint_path, out) = (checkpoint.as_ref(), out.as_ref());
     let checkpoint = Checkpoint::open(checkpoint_path)?;
-    let (config, config_path) = find_config(checkpoint_path, options.config.as_deref())?;
+    let network = recognise(&checkpoint, checkpoint_path, options)?;
     let batch = match options.batch {
         Batch::Dynamic => Dimension::Named("N"),
         Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
     };
-    let shape = Shape {
-        config: &config,
-        assumed: config_path.is_none(),
-        window_samples: options.window_samples,
-        batch,
-    };
-    let graph = wav2vec2::build(&checkpoint, &shape)?;
+    let graph = wav2vec2::build(&network, options.window_samples, &batch)?;
 
     let mut report = Progress {
         done: 0,
@@ -156,7 +173,7 @@ pub fn export(
         progress(report);
     };
     let source = Source::read(checkpoint_path, &mut advance)?;
-    let metadata = metadata(&checkpoint, &source, options.window_samples);
+    let metadata = metadata(&checkpoint, &network, &source, options.window_samples);
     let model = Model {
         graph,
         metadata: &metadata,
@@ -165,34 +182,32 @@ pub fn export(
 
     Ok(Summary {
         parameters: checkpoint.tensors().map(|(_, tensor)| tensor.elements() as u64).sum(),
-        frames: config.frames(options.window_samples),
+        frames: network.config.frames(options.window_samples),
         bytes,
         metadata,
-        config_path,
-        config,
+        layout: network.layout,
+        labels: network.labels,
+        normalization: network.normalization,
+        config_path: network.config_path,
+        config: network.config,
     })
 }
 
-/// The network's shape, and the file that states it.
-fn find_config(checkpoint: &Path, given: Option<&Path>) -> Result<(Config, Option<PathBuf>)> {
-    let beside = checkpoint.with_file_name("config.json");
-    match given {
-        Some(path) => Ok((Config::read(path)?, Some(path.to_owned()))),
-        None if beside.is_file() => Ok((Config::read(&beside)?, Some(beside))),
-        None => Ok((Config::default(), None)),
-    }
-}
-
 /// What a user of the model must know, under keys that `bonafide` reads. `models/README.md` documents them.
-fn metadata(checkpoint: &Checkpoint, source: &Source, window_samples: usize) -> Vec<(String, String)> {
+fn metadata(
+    checkpoint: &Checkpoint,
+    network: &Recognised<'_>,
+    source: &Source,
+    window_samples: usize,
+) -> Vec<(String, String)> {
     let mut entries = vec![
         ("format_version", "1".to_owned()),
-        ("architecture", "wav2vec2".to_owned()),
+        ("architecture", network.config.model_type.clone()),
         ("sample_rate", SAMPLE_RATE.to_string()),
         ("window_samples", window_samples.to_string()),
         ("hop_samples", window_samples.div_ceil(2).to_string()),
         ("labels", "bonafide,spoof".to_owned()),
-        ("normalization", "none".to_owned()),
+        ("normalization", network.normalization.metadata().to_owned()),
         ("threshold", THRESHOLD.to_string()),
         ("source_file", source.name.clone()),
         ("source_sha256", source.sha256.clone()),

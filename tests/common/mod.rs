@@ -3,7 +3,7 @@
 #![allow(unreachable_pub, reason = "a module of test programs, which nothing else can reach")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
@@ -23,15 +23,19 @@ pub fn speech() -> Vec<f32> {
     Audio::read(fixture("speech.wav")).unwrap().to_model_input().unwrap()
 }
 
-/// A model exported from a checkpoint of `tests/fixtures/tiny`, in a folder that goes when it does.
+/// A model exported from a checkpoint, in a folder that goes when it does.
 pub struct Model {
     folder: TempDir,
 }
 
 impl Model {
     pub fn export(checkpoint: &str, options: &Options) -> Self {
+        Self::export_from(&fixture("tiny").join(checkpoint), options)
+    }
+
+    /// A model exported from any checkpoint.
+    pub fn export_from(checkpoint: &Path, options: &Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let checkpoint = fixture("tiny").join(checkpoint);
         export(checkpoint, folder.path().join("model.onnx"), options, &mut |_| {}).unwrap();
         Self { folder }
     }
