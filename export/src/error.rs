@@ -292,6 +292,13 @@ pub enum Error {
         assumed: bool,
     },
 
+    /// The graph was to end at a node that it doesn't have.
+    #[error("the graph has no node `{name}` to end at")]
+    NoNode {
+        /// The node's name.
+        name: String,
+    },
+
     /// The model could not be written.
     #[error("cannot write {}: {source}; nothing was left behind", path.display())]
     Write {

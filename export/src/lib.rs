@@ -65,6 +65,9 @@ pub struct Options {
     pub window_samples: usize,
     /// Windows per run.
     pub batch: Batch,
+    /// The node to end the graph at instead of the logits, and whose value is then its output: a part of the network,
+    /// for training. What comes after it is left out. Such a graph is no detector.
+    pub end_at: Option<String>,
     /// Weights of more bytes than this in all go to a file of their own, `OUT.onnx.data`. By default, and at most, as
     /// many as fit into protobuf's 2 GiB.
     pub external_data_above: u64,
@@ -77,6 +80,7 @@ impl Default for Options {
             spoof_index: None,
             window_samples: WINDOW_SAMPLES,
             batch: Batch::Dynamic,
+            end_at: None,
             external_data_above: EXTERNAL_DATA_ABOVE,
         }
     }
@@ -162,7 +166,12 @@ pub fn export(
         Batch::Dynamic => Dimension::Named("N"),
         Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
     };
-    let graph = wav2vec2::build(&network, options.window_samples, &batch)?;
+    let mut graph = wav2vec2::build(&network, options.window_samples, &batch)?;
+    if let Some(name) = &options.end_at
+        && !graph.end_at(name)
+    {
+        return Err(Error::NoNode { name: name.clone() });
+    }
 
     let mut report = Progress {
         done: 0,

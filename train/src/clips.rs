@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bonafide::{Audio, Label, MIN_SAMPLES, Windowing};
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use crate::list::Clip;
 use crate::{Error, Result};
@@ -15,6 +16,8 @@ pub struct Clips {
     samples: Vec<Samples>,
     windows: Vec<WindowAt>,
     windowing: Windowing,
+    /// SHA-256 of all samples.
+    digest: String,
     /// Files that can't be used, and why.
     pub bad: Vec<(PathBuf, String)>,
 }
@@ -85,12 +88,14 @@ impl Clips {
         let decode = |clip: &Clip| {
             let samples = decode(&clip.path)?;
             let windows = windowing.count(samples.len());
+            let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let digest = Sha256::digest(&bytes);
             let kept = Samples::keep(samples);
             let bytes = kept.bytes();
             let fits = in_memory.fetch_add(bytes, Ordering::Relaxed) + bytes <= how.memory;
-            Ok::<_, Error>((if fits { kept } else { Samples::OnDisk }, windows))
+            Ok::<_, Error>((if fits { kept } else { Samples::OnDisk }, windows, digest))
         };
-        let decoded: Vec<Result<(Samples, usize)>> = clips
+        let decoded: Vec<Result<_>> = clips
             .par_iter()
             .map(|clip| {
                 let decoded = decode(clip);
@@ -104,11 +109,14 @@ impl Clips {
             samples: Vec::with_capacity(total),
             windows: Vec::new(),
             windowing,
+            digest: String::new(),
             bad: Vec::new(),
         };
+        let mut hasher = Sha256::new();
         for (clip, decoded) in clips.into_iter().zip(decoded) {
             match decoded {
-                Ok((samples, windows)) => {
+                Ok((samples, windows, digest)) => {
+                    hasher.update(digest);
                     let index = all.clips.len();
                     all.windows.extend((0..windows).map(|window| WindowAt { clip: index, index: window }));
                     all.samples.push(samples);
@@ -117,6 +125,7 @@ impl Clips {
                 Err(error) => all.bad.push((clip.path, error.to_string())),
             }
         }
+        all.digest = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let allowed = (how.max_bad * total as f64) as usize;
         if let Some((_, first)) = all.bad.first().filter(|_| all.bad.len() > allowed) {
             return Err(Error::BadClips {
@@ -141,6 +150,11 @@ impl Clips {
     pub fn counts(&self) -> [usize; 2] {
         let bonafide = self.clips.iter().filter(|clip| clip.label == Label::Bonafide).count();
         [bonafide, self.clips.len() - bonafide]
+    }
+
+    /// SHA-256 of all samples, in hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// How many windows there are.

@@ -7,7 +7,7 @@ mod weights;
 use std::path::Path;
 
 use candle_core::Tensor;
-pub use lite::LiteConfig;
+pub use lite::{LiteConfig, Stage};
 use rand_chacha::ChaCha8Rng;
 pub use weights::{Pass, Weights};
 use weights::{Init, Parameter};
@@ -41,6 +41,24 @@ pub enum Cut {
 }
 
 impl Network {
+    /// Transformer layers that stage 2 trains.
+    pub(crate) const TOP_LAYERS: usize = 2;
+
+    /// Whether a parameter is the head's.
+    pub(crate) fn is_head(name: &str) -> bool {
+        wav2vec2::is_head(name)
+    }
+
+    /// Whether a parameter is the encoder's layer norm's.
+    pub(crate) fn is_encoder_norm(name: &str) -> bool {
+        wav2vec2::is_encoder_norm(name)
+    }
+
+    /// Whether stage 2 trains a parameter.
+    pub(crate) fn is_top(config: &bonafide_export::Config, name: &str) -> bool {
+        wav2vec2::is_top(config, Self::TOP_LAYERS, name)
+    }
+
     /// The network that a `config.json` describes, and the file's contents.
     ///
     /// # Errors

@@ -8,9 +8,12 @@ use candle_core::{Device, Tensor, Var, bail};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
+use sha2::{Digest as _, Sha256};
 
 use crate::ops::{self, Activation, Convolution};
-use crate::{Error, Result};
+use crate::Result;
+#[cfg(doc)]
+use crate::Error;
 
 /// A parameter of a network.
 pub(crate) struct Parameter {
@@ -155,6 +158,27 @@ impl Weights {
         Ok(all)
     }
 
+    /// What training changes: the trained tensors and the measured ones.
+    pub(crate) fn unfrozen(&self) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+        let mut all = self.numbers()?;
+        all.retain(|name, _| !matches!(self.weights.get(name), Some(Weight::Frozen(_))));
+        Ok(all)
+    }
+
+    /// SHA-256 of the frozen tensors, in hexadecimal.
+    pub(crate) fn frozen_digest(&self) -> Result<String> {
+        let mut hasher = Sha256::new();
+        for (name, weight) in &self.weights {
+            if let Weight::Frozen(tensor) = weight {
+                hasher.update(name);
+                let numbers: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+                let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+                hasher.update(&bytes);
+            }
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// Replaces the numbers of the parameters named.
     ///
     /// # Errors
@@ -188,6 +212,8 @@ pub struct Pass<'a> {
     weights: &'a Weights,
     /// Draws dropout's masks; `None` when scoring.
     training: Option<RefCell<ChaCha8Rng>>,
+    /// Most bands and frames of a spectrogram to mask in training.
+    masks: [usize; 2],
 }
 
 /// Epsilon and momentum of batch norms, as in PyTorch.
@@ -200,7 +226,11 @@ impl<'a> Pass<'a> {
     /// A pass that scores.
     #[must_use]
     pub fn scoring(weights: &'a Weights) -> Self {
-        Self { weights, training: None }
+        Self {
+            weights,
+            training: None,
+            masks: [0, 0],
+        }
     }
 
     /// A pass that trains: batch norms use and measure the batch's own moments, and dropout is drawn from `rng`.
@@ -209,7 +239,42 @@ impl<'a> Pass<'a> {
         Self {
             weights,
             training: Some(RefCell::new(rng)),
+            masks: [0, 0],
         }
+    }
+
+    /// Masks up to so many bands and frames of each spectrogram in training.
+    #[must_use]
+    pub fn masks(self, masks: [usize; 2]) -> Self {
+        Self { masks, ..self }
+    }
+
+    /// Sets one stretch of bands and one of frames of each spectrogram `[batch, bands, frames]` to its mean, in training
+    /// (SpecAugment, Park et al. 2019).
+    pub(crate) fn mask(&self, spectrograms: &Tensor) -> Tensors {
+        let Some(rng) = self.training.as_ref().filter(|_| self.masks != [0, 0]) else {
+            return Ok(spectrograms.clone());
+        };
+        let mut rng = rng.borrow_mut();
+        let (batch, bands, frames) = spectrograms.dims3()?;
+        let mut numbers: Vec<f32> = spectrograms.flatten_all()?.to_vec1()?;
+        for window in 0..batch {
+            let spectrogram = &mut numbers[window * bands * frames..][..bands * frames];
+            let mean = spectrogram.iter().sum::<f32>() / spectrogram.len() as f32;
+            let mut stretch = |most: usize, of: usize| {
+                let length = rng.random_range(0..=most.min(of));
+                let start = rng.random_range(0..=of - length);
+                start..start + length
+            };
+            let (masked_bands, masked_frames) = (stretch(self.masks[0], bands), stretch(self.masks[1], frames));
+            for (band, row) in spectrogram.chunks_exact_mut(frames).enumerate() {
+                if masked_bands.contains(&band) {
+                    row.fill(mean);
+                }
+                row[masked_frames.clone()].fill(mean);
+            }
+        }
+        Tensor::from_vec(numbers, spectrograms.shape(), &Device::Cpu)
     }
 
     pub(crate) fn weight(&self, name: &str) -> candle_core::Result<&'a Tensor> {
@@ -296,11 +361,5 @@ impl<'a> Pass<'a> {
             .map(|_| if rng.random::<f32>() < rate { 0.0 } else { kept })
             .collect();
         x * Tensor::from_vec(mask, x.shape(), &Device::Cpu)?
-    }
-}
-
-impl From<Error> for candle_core::Error {
-    fn from(error: Error) -> Self {
-        Self::wrap(error)
     }
 }
