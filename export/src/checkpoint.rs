@@ -1,17 +1,23 @@
-//! Reads a checkpoint that `torch.save` wrote, without Python and without trusting it.
+//! Reads a checkpoint of PyTorch or Hugging Face, in any of the usual files, without Python and without trusting it.
 
 mod archive;
+mod file;
+pub(crate) mod folder;
+mod legacy;
 mod pickle;
+mod safetensors;
 mod tensor;
+mod torch;
 mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use archive::Archive;
-use pickle::{Failure, Id, Node, Pickle};
+use file::{Map, WeightFile};
+use folder::Index;
 pub use tensor::{Dtype, TensorInfo};
+use torch::Contents;
 pub use value::Value;
 
 use crate::{Error, Result};
@@ -20,122 +26,181 @@ use crate::{Error, Result};
 const MAX_NAMES: usize = 1 << 16;
 /// The longest name of a tensor, in bytes.
 const MAX_NAME_BYTES: usize = 512;
-/// Where a training script keeps the state dict, in the order looked for.
-const STATE_DICT_KEYS: [&str; 3] = ["model_state_dict", "state_dict", "model"];
 
-/// A PyTorch checkpoint, opened, with no tensor read yet.
+/// The format of a file of weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// The zip file that `torch.save` writes since PyTorch 1.6.
+    Zip,
+    /// What `torch.save` wrote before.
+    Legacy,
+    /// A safetensors file.
+    Safetensors,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zip => "PyTorch zip file",
+            Self::Legacy => "PyTorch file of before 1.6",
+            Self::Safetensors => "safetensors file",
+        })
+    }
+}
+
+/// A checkpoint, opened, with no tensor read yet.
 ///
-/// It is the zip file that `torch.save` of PyTorch 1.6 or later writes: of a state dict, or of a dict that has one under
-/// `model_state_dict`, `state_dict` or `model`. The state of an optimiser or scheduler beside it is passed over.
+/// | what | which |
+/// |---|---|
+/// | a file of `torch.save` | a state dict, or a dict that has one under `model_state_dict`, `state_dict` or `model`; the zip file of PyTorch 1.6 and later, or the format before |
+/// | a safetensors file | of PyTorch's tensors |
+/// | an index, `*.index.json` | of shards beside it, which are files of the two kinds above |
+/// | a folder | the first of `model.safetensors`, `model.safetensors.index.json`, `pytorch_model.bin`, `pytorch_model.bin.index.json` in it, or else the only `*.pt`, `*.pth`, `*.ckpt` or `*.safetensors` |
+///
+/// The state of an optimiser or scheduler beside the state dict is passed over.
 ///
 /// # Trust
 ///
-/// The file may come from anywhere. Nothing in it is run: a pickle that names a function or class other than those of
-/// tensors and plain values is refused, wherever in the file it does. Every size is checked before use, and each part
-/// read against its CRC-32 (unless PyTorch was told to leave them out). The pickle may have 64 MiB and 4 Mi
-/// instructions, and takes at most 100 times its size and 400 MiB of memory, until [`open`](Self::open) returns.
+/// The files may come from anywhere. Nothing in them is run: a pickle that names a function or class other than those of
+/// tensors and plain values is refused, wherever in the file it does. (The settings objects of argparse, fairseq and
+/// omegaconf are passed over: their names stand for nothing here.) Every size is checked before use, and each part of a
+/// zip file read against its CRC-32 (unless PyTorch was told to leave them out); the other formats have no checksum. An
+/// index can name files of its own folder only. The pickle may have 64 MiB and 4 Mi instructions, and takes at most 100
+/// times its size and 400 MiB of memory, until [`open`](Self::open) returns; the header of a safetensors file may have
+/// 8 MiB.
 ///
-/// The file is memory-mapped. Nobody may change or truncate it while the `Checkpoint` lives: as with every mapped
+/// The files are memory-mapped. Nobody may change or truncate them while the `Checkpoint` lives: as with every mapped
 /// file, the numbers read could then be anything, or the process be killed by the system.
 pub struct Checkpoint {
-    archive: Archive,
-    tensors: BTreeMap<String, TensorInfo>,
+    /// The file or index that was opened or found in the folder.
+    path: PathBuf,
+    files: Vec<WeightFile>,
+    /// Each tensor, and in which of the files it is.
+    tensors: BTreeMap<String, (usize, TensorInfo)>,
     epoch: Option<i64>,
     best_eer: Option<f64>,
     config: BTreeMap<String, Value>,
 }
 
 impl Checkpoint {
-    /// Opens a checkpoint and checks the descriptions of all its tensors, but reads none.
+    /// Opens a file, index or folder and checks the descriptions of all its tensors, but reads none.
     ///
     /// # Errors
     ///
-    /// - [`Error::Read`] when the file can't be read.
-    /// - [`Error::NotCheckpoint`], [`Error::LegacyCheckpoint`], [`Error::TorchScript`] or [`Error::ByteOrder`] when it is
-    ///   of another kind.
+    /// - [`Error::Read`] when a file can't be read.
+    /// - [`Error::NoWeights`] when a folder has no weights, or several.
+    /// - [`Error::Index`] or [`Error::MissingShard`] when an index isn't one, or contradicts its shards.
+    /// - [`Error::NotCheckpoint`], [`Error::TarCheckpoint`], [`Error::TorchScript`] or [`Error::ByteOrder`] when it is of
+    ///   another kind.
     /// - [`Error::Archive`] or [`Error::Damaged`] when it is truncated or damaged.
     /// - [`Error::RefusedGlobal`] when it names a function or class that weights don't need.
     /// - [`Error::Pickle`], [`Error::StateDict`], [`Error::Values`] or [`Error::InvalidTensor`] when its contents aren't
     ///   as expected.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let archive = Archive::open(path)?;
-        check_byte_order(&archive)?;
-        let text = archive.find("data.pkl").map(|entry| archive.bytes(entry)).transpose()?;
-        let text = text.unwrap_or_default();
-        if text.len() > pickle::MAX_BYTES {
-            return Err(Error::Pickle {
-                path: path.to_owned(),
-                offset: 0,
-                detail: format!("it has {} bytes, expected at most {}", text.len(), pickle::MAX_BYTES),
-            });
+        let path = if path.is_dir() {
+            folder::find(path)?
+        } else {
+            path.to_owned()
+        };
+        if Index::is_index(&path) {
+            return Self::open_shards(&Index::read(&path)?);
         }
-        // Copied, because text must not change while it is read as such.
-        let text = text.to_vec();
-        let pickle = Pickle::read(&text).map_err(|failure| match failure {
-            Failure::Refused(global) => Error::RefusedGlobal {
-                path: path.to_owned(),
-                global,
-            },
-            Failure::Invalid { offset, detail } => Error::Pickle {
-                path: path.to_owned(),
-                offset,
-                detail,
-            },
-        })?;
+        let (file, contents) = open_file(&path)?;
+        Ok(Self {
+            path,
+            files: vec![file],
+            tensors: contents
+                .tensors
+                .into_iter()
+                .map(|(name, tensor)| (name, (0, tensor)))
+                .collect(),
+            epoch: contents.epoch,
+            best_eer: contents.best_eer,
+            config: contents.config,
+        })
+    }
 
-        let state_dict_error = |detail| Error::StateDict {
-            path: path.to_owned(),
+    /// Opens all shards, which have exactly one tensor of each name among them, those of the index included.
+    fn open_shards(index: &Index) -> Result<Self> {
+        let index_error = |detail| Error::Index {
+            path: index.path().to_owned(),
             detail,
         };
-        let (state_dict, others) = find_state_dict(&pickle).map_err(state_dict_error)?;
+        let mut files: Vec<WeightFile> = Vec::new();
+        let mut shards = Vec::new();
         let mut tensors = BTreeMap::new();
-        for (name, id) in named(&pickle, state_dict).map_err(state_dict_error)? {
-            if let Node::Tensor(arguments) = *pickle.node(id) {
-                let tensor =
-                    TensorInfo::check(&pickle, arguments, &archive).map_err(|detail| Error::InvalidTensor {
-                        path: path.to_owned(),
-                        name: name.to_owned(),
-                        detail,
-                    })?;
-                tensors.insert(name.to_owned(), tensor);
+        for shard in index.shards() {
+            let path = index.path().with_file_name(shard);
+            if !path.exists() {
+                return Err(Error::MissingShard {
+                    index: index.path().to_owned(),
+                    shard: shard.to_owned(),
+                });
+            }
+            let (file, contents) = open_file(&path)?;
+            if files.first().is_some_and(|first| first.format() != file.format()) {
+                return Err(index_error(format!(
+                    "`{shard}` is of another format than the shards before"
+                )));
+            }
+            for (name, tensor) in contents.tensors {
+                if let Some((first, _)) = tensors.get(&name) {
+                    let first: &str = shards[*first];
+                    return Err(index_error(format!(
+                        "tensor `{name}` is in both `{first}` and `{shard}`"
+                    )));
+                }
+                tensors.insert(name, (files.len(), tensor));
+            }
+            files.push(file);
+            shards.push(shard);
+        }
+        for (name, shard) in index.tensors() {
+            if tensors.get(name).is_none_or(|&(file, _)| shards[file] != shard) {
+                return Err(index_error(format!(
+                    "it says that tensor `{name}` is in `{shard}`, which lacks it"
+                )));
             }
         }
-        if tensors.is_empty() {
-            return Err(state_dict_error("it has no tensor".to_owned()));
-        }
-
-        let mut checkpoint = Self {
-            archive,
+        Ok(Self {
+            path: index.path().to_owned(),
+            files,
             tensors,
             epoch: None,
             best_eer: None,
             config: BTreeMap::new(),
-        };
-        for &(key, id) in others {
-            match (pickle.str(key), pickle.node(id)) {
-                (Some("epoch"), &Node::Int(epoch)) => checkpoint.epoch = Some(epoch),
-                (Some("best_eer"), &Node::Float(eer)) => checkpoint.best_eer = Some(eer),
-                (Some("best_eer"), &Node::Int(eer)) => checkpoint.best_eer = Some(eer as f64),
-                (Some(key @ "config"), Node::Dict(_)) => {
-                    let value = Value::copy(&pickle, id).map_err(|detail| Error::Values {
-                        path: path.to_owned(),
-                        key: key.to_owned(),
-                        detail,
-                    })?;
-                    if let Value::Map(map) = value {
-                        checkpoint.config = map;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(checkpoint)
+        })
+    }
+
+    /// The file or index that was opened; that of its weights, if a folder was. A `config.json` would be beside it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The index of its shards, if it has shards.
+    #[must_use]
+    pub fn index(&self) -> Option<&Path> {
+        Index::is_index(&self.path).then_some(self.path.as_path())
+    }
+
+    /// The format of its files, which is one.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        // `open` leaves at least one file.
+        self.files.first().map_or(Format::Zip, WeightFile::format)
+    }
+
+    /// The files of weights with their sizes in bytes: one, or the shards sorted by name.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.files.iter().map(|file| (file.path(), file.len() as u64))
     }
 
     /// The tensors of the state dict by name, sorted.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
-        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors.iter().map(|(name, (_, tensor))| (name.as_str(), tensor))
     }
 
     /// A tensor of the state dict, and its name as the checkpoint keeps it.
@@ -143,12 +208,12 @@ impl Checkpoint {
     pub fn tensor(&self, name: &str) -> Option<(&str, &TensorInfo)> {
         self.tensors
             .get_key_value(name)
-            .map(|(name, tensor)| (name.as_str(), tensor))
+            .map(|(name, (_, tensor))| (name.as_str(), tensor))
     }
 
     /// The numbers of a tensor in row-major order, whatever their order in the file.
     ///
-    /// `float16` and `bfloat16` become `f32` exactly, `float64` is rounded. The CRC-32 of the part of the file that they
+    /// `float16` and `bfloat16` become `f32` exactly, `float64` is rounded. The CRC-32 of the part of a zip file that they
     /// are in is checked when it is first read. The memory taken is that of the result: at most the larger of the
     /// tensor's storage and 2²⁴ elements (a tensor may repeat numbers of its storage), and at most 2³¹ elements.
     ///
@@ -159,26 +224,26 @@ impl Checkpoint {
     /// - [`Error::Damaged`] when the file is damaged there.
     /// - [`Error::TensorMemory`] when there isn't enough memory.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>> {
-        let path = || self.archive.path().to_owned();
-        let Some(tensor) = self.tensors.get(name) else {
+        let Some(&(file, ref tensor)) = self.tensors.get(name) else {
             return Err(Error::NoSuchTensor {
-                path: path(),
+                path: self.path.clone(),
                 name: name.to_owned(),
                 count: self.tensors.len(),
             });
         };
-        let bytes = self.archive.bytes(tensor.entry())?;
+        let file = &self.files[file];
+        let bytes = file.bytes(tensor.part())?;
         let mut numbers = Vec::new();
         numbers
             .try_reserve_exact(tensor.elements())
             .map_err(|_| Error::TensorMemory {
-                path: path(),
+                path: file.path().to_owned(),
                 name: name.to_owned(),
                 elements: tensor.elements(),
             })?;
         if !tensor.read(bytes, &mut numbers) {
             return Err(Error::TensorType {
-                path: path(),
+                path: file.path().to_owned(),
                 name: name.to_owned(),
                 found: tensor.dtype,
             });
@@ -208,7 +273,8 @@ impl Checkpoint {
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Checkpoint")
-            .field("path", &self.archive.path())
+            .field("path", &self.path)
+            .field("files", &self.files.len())
             .field("tensors", &self.tensors.len())
             .field("epoch", &self.epoch)
             .field("best_eer", &self.best_eer)
@@ -217,89 +283,61 @@ impl fmt::Debug for Checkpoint {
     }
 }
 
-/// PyTorch before 2.1 wrote no byte order, and little-endian in practice.
-fn check_byte_order(archive: &Archive) -> Result<()> {
-    let Some(entry) = archive.find("byteorder") else {
-        return Ok(());
-    };
-    match archive.bytes(entry)? {
-        b"little" => Ok(()),
-        other => Err(Error::ByteOrder {
-            path: archive.path().to_owned(),
-            found: other
-                .iter()
-                .take(16)
-                .flat_map(|byte| byte.escape_ascii())
-                .map(char::from)
-                .collect(),
-        }),
+/// Opens a file of weights in the format that its first bytes show.
+fn open_file(path: &Path) -> Result<(WeightFile, Contents)> {
+    let map = Map::open(path)?;
+    let bytes = map.bytes();
+    if bytes.starts_with(archive::MAGIC) {
+        archive::read(map)
+    } else if bytes.starts_with(legacy::MAGIC) {
+        legacy::read(map)
+    } else if safetensors::is_safetensors(bytes) {
+        safetensors::read(map)
+    } else if bytes.get(257..262) == Some(b"ustar") {
+        Err(Error::TarCheckpoint { path: path.to_owned() })
+    } else {
+        Err(Error::NotCheckpoint {
+            path: path.to_owned(),
+            found: describe(bytes),
+        })
     }
 }
 
-type Items<'p> = &'p [(Id, Id)];
-
-/// The items of the state dict, and those of the dict that it is in (none if it is on its own).
-fn find_state_dict<'p>(pickle: &'p Pickle<'_>) -> Result<(Items<'p>, Items<'p>), String> {
-    let root = pickle.root();
-    let Some(top) = pickle.dict(root) else {
-        return Err(format!("the checkpoint is {}", pickle.node(root).kind()));
+/// Names the kind of a file that is none of weights, from its first bytes.
+fn describe(bytes: &[u8]) -> String {
+    let starts_with = |magic: &[u8]| bytes.starts_with(magic);
+    let kind = if starts_with(b"version https://git-lfs") {
+        "a Git LFS pointer: fetch the file itself with `git lfs pull`"
+    } else if starts_with(b"PK\x05\x06") {
+        "an empty zip file"
+    } else if starts_with(b"\x80") {
+        "a bare pickle"
+    } else if starts_with(b"\x1f\x8b") {
+        "a gzip file: unpack it"
+    } else if starts_with(b"\x93NUMPY") {
+        "a NumPy array"
+    } else if starts_with(b"\x89HDF") {
+        "an HDF5 file"
+    } else if starts_with(b"<") {
+        "HTML or XML, such as the page of a failed download"
+    } else {
+        let head: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        return format!("a file that starts with bytes {}", head.join(" "));
     };
-    for wanted in STATE_DICT_KEYS {
-        let mut found = top
-            .iter()
-            .filter(|&&(key, _)| pickle.str(key) == Some(wanted))
-            .filter_map(|&(_, value)| pickle.dict(value));
-        if let Some(state_dict) = found.next() {
-            return match found.next() {
-                None => Ok((state_dict, top)),
-                Some(_) => Err(format!("there are two under `{wanted}`")),
-            };
-        }
-    }
-    if top
-        .iter()
-        .any(|&(_, value)| matches!(pickle.node(value), Node::Tensor(_)))
-    {
-        return Ok((top, &[]));
-    }
-    let keys: Vec<String> = top.iter().take(8).map(|&(key, _)| shown(pickle, key)).collect();
-    Err(format!(
-        "the checkpoint is a dict with {} keys: {}",
-        top.len(),
-        keys.join(", ")
-    ))
+    kind.to_owned()
 }
 
-/// The items of a state dict with their names, which are unique.
-fn named<'a>(pickle: &Pickle<'a>, items: Items<'_>) -> Result<BTreeMap<&'a str, Id>, String> {
-    if items.len() > MAX_NAMES {
+/// Checks that a tensor's name can be shown. Says what is wrong otherwise.
+fn check_name(name: &str) -> Result<(), String> {
+    if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
         return Err(format!(
-            "it has {} keys, more than the {MAX_NAMES} expected",
-            items.len()
+            "is longer than the {MAX_NAME_BYTES} bytes of a name, or has control characters"
         ));
     }
-    let mut named = BTreeMap::new();
-    for &(key, value) in items {
-        let Some(name) = pickle.str(key) else {
-            return Err(format!("one of its keys is {}, not a string", pickle.node(key).kind()));
-        };
-        if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
-            return Err(format!(
-                "its key {} is longer than the {MAX_NAME_BYTES} bytes of a name, or has control characters",
-                shown(pickle, key)
-            ));
-        }
-        if named.insert(name, value).is_some() {
-            return Err(format!("it has {} twice", shown(pickle, key)));
-        }
-    }
-    Ok(named)
+    Ok(())
 }
 
-/// A key, for a message.
-fn shown(pickle: &Pickle<'_>, key: Id) -> String {
-    match pickle.str(key) {
-        Some(text) => format!("`{}`", text.escape_debug().take(80).collect::<String>()),
-        None => pickle.node(key).kind().to_owned(),
-    }
+/// A text that others wrote, for a message: short, and without control characters.
+fn shown(text: &str) -> String {
+    text.escape_debug().take(80).collect()
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::checkpoint::Dtype;
+use crate::checkpoint::folder::{WEIGHT_EXTENSIONS, WEIGHT_FILES};
+use crate::checkpoint::{Dtype, Format};
 
 /// What went wrong: what was expected, what was found, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -19,22 +20,53 @@ pub enum Error {
 
     // The checkpoint.
     /// The file is of another kind.
-    #[error("{} is not a PyTorch checkpoint: expected the zip file that `torch.save` writes, found {found}", path.display())]
+    #[error(
+        "{} is not a checkpoint: expected a file that `torch.save` writes, a safetensors file or a folder with one, \
+         found {found}",
+        path.display()
+    )]
     NotCheckpoint {
         /// The file.
         path: PathBuf,
         /// What it looks like.
         found: String,
     },
-    /// The file was written by PyTorch before 1.6, or with `_use_new_zipfile_serialization=False`.
+    /// The file was written by PyTorch before 0.1.10.
     #[error(
-        "{} is in the format of PyTorch before 1.6, which only Python can read: load it and `torch.save` it again \
-         with PyTorch 1.6 or later",
+        "{} is a tar file, the format of PyTorch before 0.1.10, which only Python can read: load it and `torch.save` \
+         it again with PyTorch 1 or later",
         path.display()
     )]
-    LegacyCheckpoint {
+    TarCheckpoint {
         /// The file.
         path: PathBuf,
+    },
+    /// A folder or repository has no weights, or several.
+    #[error(
+        "{place} has no weights to choose: expected {}, or a single file named *.{}; found {found}",
+        WEIGHT_FILES.join(", "), WEIGHT_EXTENSIONS.join(", *.")
+    )]
+    NoWeights {
+        /// The folder, or the repository.
+        place: String,
+        /// The files in it.
+        found: String,
+    },
+    /// The index of a sharded checkpoint isn't one, or contradicts its shards.
+    #[error("{}: {detail}; download the index and its shards again", path.display())]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What was expected and found.
+        detail: String,
+    },
+    /// The index of a sharded checkpoint names a file that isn't there.
+    #[error("{} names the file `{shard}`, which is not beside it; download that too", index.display())]
+    MissingShard {
+        /// The index.
+        index: PathBuf,
+        /// The missing file.
+        shard: String,
     },
     /// The file holds a compiled program, not a state dict.
     #[error(
@@ -46,11 +78,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The zip file can't be used: truncated, damaged, compressed, or with entries outside the file.
-    #[error("{} cannot be read as a zip file: {detail}; download or copy it again", path.display())]
+    /// The file can't be used: truncated, damaged, compressed, or with parts outside the file.
+    #[error("{} cannot be read as a {format}: {detail}; download or copy it again", path.display())]
     Archive {
         /// The file.
         path: PathBuf,
+        /// What its first bytes say that it is.
+        format: Format,
         /// What is wrong.
         detail: String,
     },
@@ -94,14 +128,16 @@ pub enum Error {
     },
     /// The pickle isn't one that `torch.save` writes.
     #[error(
-        "{}: the pickle `data.pkl` is not as `torch.save` writes it: {detail} (at byte {offset}); save the checkpoint \
+        "{}: the pickle is not as `torch.save` writes it: {detail} (at byte {offset} of {part}); save the checkpoint \
          again",
         path.display()
     )]
     Pickle {
         /// The file.
         path: PathBuf,
-        /// Where in `data.pkl`.
+        /// What has the pickle: `data.pkl` in a zip file, or the file itself.
+        part: &'static str,
+        /// Where in that.
         offset: usize,
         /// What was expected and found.
         detail: String,

@@ -4,7 +4,7 @@
 //! names. What builds or runs the network needs nothing else.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::checkpoint::{Checkpoint, TensorInfo};
 use crate::labels::{self, LabelSource, Labels};
@@ -83,8 +83,7 @@ pub(crate) struct Recognised<'a> {
     pub(crate) labels: Labels,
 }
 
-/// Finds out what a checkpoint is. `path` is the file or folder that it was opened from: `config.json` and
-/// `preprocessor_config.json` are looked for there.
+/// Finds out what a checkpoint is. `config.json` and `preprocessor_config.json` are looked for beside it.
 ///
 /// # Errors
 ///
@@ -92,14 +91,9 @@ pub(crate) struct Recognised<'a> {
 /// - [`Error::NoConfig`] or [`Error::NoPreprocessor`] when a file is missing that the layout needs.
 /// - [`Error::Config`] when a file states what can't be exported, or contradicts the tensors.
 /// - [`Error::Labels`] when the order of the classes isn't clear.
-pub(crate) fn recognise<'a>(checkpoint: &'a Checkpoint, path: &Path, options: &Options) -> Result<Recognised<'a>> {
+pub(crate) fn recognise<'a>(checkpoint: &'a Checkpoint, options: &Options) -> Result<Recognised<'a>> {
     let (layout, names) = find_layout(checkpoint)?;
-    let folder = match path.parent() {
-        _ if path.is_dir() => path,
-        Some(parent) => parent,
-        None => Path::new(""),
-    };
-    let beside = folder.join("config.json");
+    let beside = checkpoint.path().with_file_name("config.json");
     let config_path = match &options.config {
         Some(given) => Some(given.clone()),
         None => beside.is_file().then(|| beside.clone()),
@@ -122,8 +116,8 @@ pub(crate) fn recognise<'a>(checkpoint: &'a Checkpoint, path: &Path, options: &O
         recognised.normalization = Normalization::LayerNorm;
         recognised.labels.spoof_index = 0;
     } else if layout.family().is_some() {
-        let (normalization, path) = preprocessor::read(folder)?;
-        recognised.normalization = normalization;
+        let path = beside.with_file_name("preprocessor_config.json");
+        recognised.normalization = preprocessor::read(&path)?;
         recognised.preprocessor_path = Some(path);
     }
     recognised.config = recognised.find_config(beside)?;

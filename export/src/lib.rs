@@ -159,9 +159,8 @@ pub fn export(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary> {
-    let (checkpoint_path, out) = (checkpoint.as_ref(), out.as_ref());
-    let checkpoint = Checkpoint::open(checkpoint_path)?;
-    let network = recognise(&checkpoint, checkpoint_path, options)?;
+    let (checkpoint, out) = (Checkpoint::open(checkpoint)?, out.as_ref());
+    let network = recognise(&checkpoint, options)?;
     let batch = match options.batch {
         Batch::Dynamic => Dimension::Named("N"),
         Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
@@ -175,13 +174,13 @@ pub fn export(
 
     let mut report = Progress {
         done: 0,
-        total: graph.weight_bytes() + source::file_len(checkpoint_path)?,
+        total: graph.weight_bytes() + source::total_bytes(&checkpoint)?,
     };
     let mut advance = |bytes: u64| {
         report.done += bytes;
         progress(report);
     };
-    let source = Source::read(checkpoint_path, &mut advance)?;
+    let source = Source::read(&checkpoint, &mut advance)?;
     let metadata = metadata(&checkpoint, &network, &source, options.window_samples);
     let model = Model {
         graph,

@@ -1,7 +1,7 @@
 //! What is done to the samples before the network sees them, as `preprocessor_config.json` states it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -63,18 +63,17 @@ impl Default for Preprocessor {
     }
 }
 
-/// Reads `preprocessor_config.json` in a folder. Also returns its path.
-pub(crate) fn read(folder: &Path) -> Result<(Normalization, PathBuf)> {
-    let path = folder.join(FILE);
+/// Reads a `preprocessor_config.json`.
+pub(crate) fn read(path: &Path) -> Result<Normalization> {
     if !path.exists() {
-        return Err(Error::NoPreprocessor { path });
+        return Err(Error::NoPreprocessor { path: path.to_owned() });
     }
-    let json = std::fs::read(&path).map_err(|source| Error::Read {
-        path: path.clone(),
+    let json = std::fs::read(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
         source,
     })?;
     let preprocessor: Preprocessor = serde_json::from_slice(&json).map_err(|source| Error::ConfigSyntax {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     })?;
 
@@ -97,10 +96,9 @@ pub(crate) fn read(folder: &Path) -> Result<(Normalization, PathBuf)> {
             return Err(misfit(field, expected.to_string(), found.to_string()));
         }
     }
-    let normalization = if preprocessor.do_normalize {
+    Ok(if preprocessor.do_normalize {
         Normalization::ZeroMeanUnitVariance
     } else {
         Normalization::None
-    };
-    Ok((normalization, path))
+    })
 }

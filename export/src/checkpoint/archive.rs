@@ -1,130 +1,69 @@
-//! The zip file, memory-mapped: its directory, and the bytes of its entries.
+//! The zip file that `torch.save` of PyTorch 1.6 or later writes: its directory, and the pickle in it.
 
-use std::fs::File;
 use std::io::Cursor;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use memmap2::Mmap;
 use zip::{CompressionMethod, ZipArchive};
 
+use super::Format;
+use super::file::{Map, Part, WeightFile};
+use super::pickle::{self, Pickle};
+use super::torch::{self, Contents};
 use crate::{Error, Result};
 
-/// How a local header, and so the zip file that `torch.save` writes, starts.
-const ZIP_MAGIC: &[u8] = b"PK\x03\x04";
-/// How `torch.save` starts a file in the format before 1.6: a pickle of this magic number.
-const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+/// How a local header, and so the file, starts.
+pub(super) const MAGIC: &[u8] = b"PK\x03\x04";
 
-/// A zip file of stored entries under one top-level folder, `FOLDER/data.pkl` among them.
+/// Reads a zip file of stored entries under one top-level folder, `FOLDER/data.pkl` among them.
 ///
 /// Entries are named without the folder: `data.pkl`, `data/0`.
-pub(super) struct Archive {
-    path: PathBuf,
-    map: Mmap,
-    /// Sorted by name.
-    entries: Vec<Entry>,
+pub(super) fn read(map: Map) -> Result<(WeightFile, Contents)> {
+    let parts = read_directory(map.path(), map.bytes())?;
+    let file = WeightFile::new(map, Format::Zip, parts);
+    check_byte_order(&file)?;
+    let text = file.find("data.pkl").map(|entry| file.bytes(entry)).transpose()?;
+    let text = text.unwrap_or_default();
+    let part = "data.pkl";
+    if text.len() > pickle::MAX_BYTES {
+        return Err(Error::Pickle {
+            path: file.path().to_owned(),
+            part,
+            offset: 0,
+            detail: format!("it has {} bytes, expected at most {}", text.len(), pickle::MAX_BYTES),
+        });
+    }
+    // Copied, because text must not change while it is read as such.
+    let text = text.to_vec();
+    let pickle = Pickle::read(&text).map_err(|failure| failure.into_error(file.path(), part, 0))?;
+    let contents = torch::contents(&pickle, &file)?;
+    Ok((file, contents))
 }
 
-/// An entry of the archive that it was found in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct EntryId(usize);
-
-struct Entry {
-    name: String,
-    /// Where it is in the file, and not beyond.
-    range: Range<usize>,
-    crc32: u32,
-    /// Whether the bytes have been found to have this CRC-32, or there is none.
-    verified: AtomicBool,
-}
-
-impl Archive {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let failed = |source| Error::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let not_checkpoint = |found: &str| Error::NotCheckpoint {
-            path: path.to_owned(),
-            found: found.to_owned(),
-        };
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        if metadata.is_dir() {
-            return Err(not_checkpoint("a folder: give the file in it"));
-        }
-        if !metadata.is_file() {
-            // Opening a pipe could wait forever.
-            return Err(not_checkpoint("a device or pipe"));
-        }
-        let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() == 0 {
-            return Err(not_checkpoint("an empty file"));
-        }
-        let map = map(&file).map_err(failed)?;
-        if !map.starts_with(ZIP_MAGIC) {
-            return Err(if is_legacy(&map) {
-                Error::LegacyCheckpoint { path: path.to_owned() }
-            } else {
-                not_checkpoint(&describe(&map))
-            });
-        }
-        Ok(Self {
-            entries: read_directory(path, &map)?,
-            path: path.to_owned(),
-            map,
-        })
+/// PyTorch before 2.1 wrote no byte order, and little-endian in practice.
+fn check_byte_order(file: &WeightFile) -> Result<()> {
+    let Some(entry) = file.find("byteorder") else {
+        return Ok(());
+    };
+    match file.bytes(entry)? {
+        b"little" => Ok(()),
+        other => Err(Error::ByteOrder {
+            path: file.path().to_owned(),
+            found: other
+                .iter()
+                .take(16)
+                .flat_map(|byte| byte.escape_ascii())
+                .map(char::from)
+                .collect(),
+        }),
     }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<EntryId> {
-        let index = self.entries.binary_search_by(|entry| entry.name.as_str().cmp(name));
-        index.ok().map(EntryId)
-    }
-
-    /// The size of an entry in bytes.
-    pub(super) fn size(&self, entry: EntryId) -> usize {
-        self.entries[entry.0].range.len()
-    }
-
-    /// The bytes of an entry. Their CRC-32 is checked on the first call.
-    pub(super) fn bytes(&self, entry: EntryId) -> Result<&[u8]> {
-        let entry = &self.entries[entry.0];
-        let bytes = &self.map[entry.range.clone()];
-        if !entry.verified.load(Ordering::Relaxed) {
-            let found = crc32fast::hash(bytes);
-            if found != entry.crc32 {
-                return Err(Error::Damaged {
-                    path: self.path.clone(),
-                    entry: entry.name.clone(),
-                    expected: entry.crc32,
-                    found,
-                });
-            }
-            entry.verified.store(true, Ordering::Relaxed);
-        }
-        Ok(bytes)
-    }
-}
-
-/// Maps the whole file for reading.
-#[allow(
-    unsafe_code,
-    reason = "the operating system's own interface to a large file, without a copy"
-)]
-fn map(file: &File) -> std::io::Result<Mmap> {
-    // SAFETY: the map is read-only, and private to `Archive`. Its one requirement, that nobody changes or truncates the
-    // file meanwhile, can't be enforced and is documented at `Checkpoint`.
-    unsafe { Mmap::map(file) }
 }
 
 /// Reads the zip file's directory: the entries below the folder of `data.pkl`, all stored and within the file.
-fn read_directory(path: &Path, map: &[u8]) -> Result<Vec<Entry>> {
+fn read_directory(path: &Path, map: &[u8]) -> Result<Vec<Part>> {
     let archive_error = |detail: String| Error::Archive {
         path: path.to_owned(),
+        format: Format::Zip,
         detail,
     };
     let mut zip =
@@ -165,10 +104,10 @@ fn read_directory(path: &Path, map: &[u8]) -> Result<Vec<Entry>> {
                 map.len()
             )));
         };
-        entries.push(Entry {
+        entries.push(Part {
             name: name.to_owned(),
             range,
-            crc32: file.crc32(),
+            crc32: Some(file.crc32()),
             verified: AtomicBool::new(false),
         });
     }
@@ -185,12 +124,11 @@ fn read_directory(path: &Path, map: &[u8]) -> Result<Vec<Entry>> {
         )));
     }
     // After `torch.serialization.set_crc32_options(False)`, `torch.save` states 0 for every entry.
-    if entries.iter().all(|entry| entry.crc32 == 0) {
+    if entries.iter().all(|entry| entry.crc32 == Some(0)) {
         for entry in &mut entries {
-            *entry.verified.get_mut() = true;
+            entry.crc32 = None;
         }
     }
-    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
 }
 
@@ -222,33 +160,4 @@ fn find_folder(path: &Path, names: &[String]) -> Result<String> {
         return Err(Error::TorchScript { path: path.to_owned() });
     }
     Ok(folder)
-}
-
-fn is_legacy(bytes: &[u8]) -> bool {
-    // Before 0.1.10 it was a tar file.
-    bytes.starts_with(LEGACY_MAGIC) || bytes.get(257..262) == Some(b"ustar")
-}
-
-/// Names the kind of a file that isn't a zip file, from its first bytes.
-fn describe(bytes: &[u8]) -> String {
-    let starts_with = |magic: &[u8]| bytes.starts_with(magic);
-    let kind = if starts_with(b"version https://git-lfs") {
-        "a Git LFS pointer: fetch the file itself with `git lfs pull`"
-    } else if bytes.get(8) == Some(&b'{') && bytes.get(5..8) == Some(&[0; 3]) {
-        "a safetensors file"
-    } else if starts_with(b"\x80") {
-        "a bare pickle"
-    } else if starts_with(b"\x1f\x8b") {
-        "a gzip file: unpack it"
-    } else if starts_with(b"\x93NUMPY") {
-        "a NumPy array"
-    } else if starts_with(b"\x89HDF") {
-        "an HDF5 file"
-    } else if starts_with(b"<") {
-        "HTML or XML, such as the page of a failed download"
-    } else {
-        let head: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        return format!("a file that starts with bytes {}", head.join(" "));
-    };
-    kind.to_owned()
 }

@@ -2,14 +2,17 @@
 //!
 //! A pickle is a program for a small stack machine that may name any function of Python and call it. Here a name is
 //! looked up in [`Global::find`], a closed list of inert data types, and "calling" one makes a [`Node`]. There is no
-//! code to run: a name outside the list ends the reading.
+//! code to run: a name outside the list ends the reading. Objects that training tools leave beside the weights
+//! ([`INERT_PACKAGES`]) become a [`Node`] that says what they were, and nothing else of them is kept.
 //!
 //! Values live in one arena and refer to each other by [`Id`]. So a value that the pickle mentions a thousand times
 //! exists once, cycles are harmless, and neither reading nor dropping recurses however deep the nesting.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use super::tensor::Dtype;
+use crate::Error;
 
 /// The largest `data.pkl` read, in bytes. That of a network with a thousand tensors and its optimiser has 0.5 MiB.
 pub(super) const MAX_BYTES: usize = 64 << 20;
@@ -112,6 +115,13 @@ const TORCH_TYPES: [&str; 14] = [
     "torch.float8_e5m2",
 ];
 
+/// Packages whose objects hold settings of a training, and what they are here: nothing but their name. Checkpoints of
+/// fairseq have them.
+const INERT_PACKAGES: [(&str, &str); 2] = [
+    ("fairseq", "an object of fairseq"),
+    ("omegaconf", "an object of omegaconf"),
+];
+
 impl Global {
     /// Looks up a name of Python 3, or that of Python 2 which protocol 2 writes instead.
     fn find(module: &str, name: &str) -> Option<Self> {
@@ -119,7 +129,9 @@ impl Global {
             ("collections", "OrderedDict" | "defaultdict") => Self::Dict,
             ("collections", "Counter") | ("torch", "Size") => Self::Collection,
             ("builtins" | "__builtin__", "set" | "frozenset") => Self::Collection,
-            ("builtins" | "__builtin__", "dict" | "list" | "int" | "float" | "str") => Self::Factory,
+            ("builtins" | "__builtin__", "dict" | "list" | "tuple" | "int" | "long" | "float" | "str" | "bool") => {
+                Self::Factory
+            }
             ("builtins" | "__builtin__", "bytes") => Self::Opaque("bytes"),
             ("builtins" | "__builtin__", "bytearray") => Self::Opaque("a bytearray"),
             ("builtins" | "__builtin__", "complex") => Self::Opaque("a complex number"),
@@ -132,7 +144,13 @@ impl Global {
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::NumpyScalar,
             ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::NumpyArray,
             ("_codecs", "encode") => Self::Encode,
-            _ => return None,
+            ("argparse", "Namespace") => Self::Opaque("an argparse.Namespace"),
+            ("typing", "Any") => Self::Opaque("a type"),
+            (module, _) => {
+                let package = module.split('.').next();
+                let inert = INERT_PACKAGES.iter().find(|&&(name, _)| package == Some(name));
+                Self::Opaque(inert?.1)
+            }
         })
     }
 }
@@ -146,11 +164,29 @@ pub(super) enum Failure {
     Invalid { offset: usize, detail: String },
 }
 
+impl Failure {
+    /// The error about a pickle in `part` of the file at `path`, where it starts at byte `start`.
+    pub(super) fn into_error(self, path: &Path, part: &'static str, start: usize) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Refused(global) => Error::RefusedGlobal { path, global },
+            Self::Invalid { offset, detail } => Error::Pickle {
+                path,
+                part,
+                offset: start + offset,
+                detail,
+            },
+        }
+    }
+}
+
 /// A pickle that was read.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     nodes: Vec<Node<'a>>,
     root: Id,
+    /// Where it ends.
+    len: usize,
 }
 
 impl<'a> Pickle<'a> {
@@ -174,7 +210,21 @@ impl<'a> Pickle<'a> {
         Ok(Self {
             nodes: machine.nodes,
             root,
+            len: machine.at,
         })
+    }
+
+    /// How many bytes it has, the last instruction included. What follows was not read.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Every storage in it.
+    pub(super) fn storages(&self) -> impl Iterator<Item = Id> {
+        // Places in the arena are fewer than 2^32.
+        let ids = (0_u32..).zip(&self.nodes);
+        ids.filter(|(_, node)| matches!(node, Node::Storage(_)))
+            .map(|(id, _)| Id(id))
     }
 
     /// The value that the pickle is of.
@@ -414,11 +464,19 @@ impl<'a> Machine<'a> {
                     _ => return invalid("a name that isn't a string"),
                 }
             }
-            // REDUCE, BUILD, BINPERSID
+            // REDUCE, NEWOBJ, BUILD, BINPERSID
             b'R' => {
                 let arguments = self.pop()?;
                 let function = self.pop()?;
                 self.reduce(function, arguments)?;
+            }
+            0x81 => {
+                let _arguments = self.pop()?;
+                let class = self.pop()?;
+                match *self.node(class) {
+                    Node::Global(Global::Opaque(kind)) => self.push(Node::Opaque(kind)),
+                    ref other => return invalid(format!("an object of {} is made, expected a type", other.kind())),
+                }
             }
             b'b' => {
                 let state = self.pop()?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use half::{bf16, f16};
 
-use super::archive::{Archive, EntryId};
+use super::file::{PartId, WeightFile};
 use super::pickle::{Global, Id, Node, Pickle};
 
 /// The most dimensions of a tensor. wav2vec2 has three.
@@ -95,11 +95,11 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
     /// The type of its numbers as stored.
     pub dtype: Dtype,
-    /// The zip entry that its numbers are in.
-    entry: EntryId,
-    /// The place of its first number in the entry, in numbers.
+    /// The part of its file that its numbers are in.
+    part: PartId,
+    /// The place of its first number in the part, in numbers.
     offset: usize,
-    /// How far apart in the entry neighbours are in each dimension, in numbers.
+    /// How far apart in the part neighbours are in each dimension, in numbers.
     strides: Vec<usize>,
 }
 
@@ -111,13 +111,41 @@ impl TensorInfo {
         self.shape.iter().product()
     }
 
-    /// The zip entry that its numbers are in.
-    pub(super) fn entry(&self) -> EntryId {
-        self.entry
+    /// How many bytes its numbers have as stored.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        // Fewer than 2^31 numbers of at most 8 bytes.
+        self.elements() as u64 * self.dtype.size() as u64
+    }
+
+    /// The part of its file that its numbers are in.
+    pub(super) fn part(&self) -> PartId {
+        self.part
+    }
+
+    /// A tensor that fills the file's part of the same name. Says what is wrong otherwise.
+    pub(super) fn of_part(file: &WeightFile, name: &str, dtype: Dtype, shape: Vec<usize>) -> Result<Self, String> {
+        let Some(part) = file.find(name) else {
+            return Err("its numbers are missing".to_owned());
+        };
+        let mut strides = vec![1_usize; shape.len()];
+        for i in (1..shape.len()).rev() {
+            // Of a tensor without elements a stride can be anything.
+            strides[i - 1] = strides[i].saturating_mul(shape[i]);
+        }
+        let tensor = Self {
+            shape,
+            dtype,
+            part,
+            offset: 0,
+            strides,
+        };
+        tensor.check_bounds(file.size(part) / dtype.size())?;
+        Ok(tensor)
     }
 
     /// Checks the arguments of `torch._utils._rebuild_tensor_v2` against the file. Says what is wrong otherwise.
-    pub(super) fn check(pickle: &Pickle<'_>, arguments: Id, archive: &Archive) -> Result<Self, String> {
+    pub(super) fn of_pickle(pickle: &Pickle<'_>, arguments: Id, file: &WeightFile) -> Result<Self, String> {
         let Some(&[storage, offset, shape, strides, ref options @ ..]) = pickle.tuple(arguments) else {
             return Err("expected storage, offset, shape and strides".to_owned());
         };
@@ -134,22 +162,24 @@ impl TensorInfo {
             return Err("expected a tensor of its own, found a view that negates or conjugates another".to_owned());
         }
 
-        let entry_name = format!("data/{key}");
-        let Some(entry) = archive.find(&entry_name) else {
-            let shown: String = entry_name.escape_debug().take(80).collect();
-            return Err(format!("its numbers are missing: the file has no entry `{shown}`"));
+        let part_name = format!("data/{key}");
+        let Some(part) = file.find(&part_name) else {
+            return Err(format!(
+                "its numbers are missing: the file has no entry `{}`",
+                super::shown(&part_name)
+            ));
         };
-        let bytes = archive.size(entry);
+        let bytes = file.size(part);
         if capacity.checked_mul(dtype.size()) != Some(bytes) {
             return Err(format!(
-                "expected {capacity} numbers of type {dtype} in entry `{entry_name}`, found {bytes} bytes"
+                "expected {capacity} numbers of type {dtype} in entry `{part_name}`, found {bytes} bytes"
             ));
         }
 
         let tensor = Self {
             shape,
             dtype,
-            entry,
+            part,
             offset,
             strides,
         };
@@ -194,7 +224,7 @@ impl TensorInfo {
         Ok(())
     }
 
-    /// Its numbers in row-major order, appended to `out`, from the bytes of its entry.
+    /// Its numbers in row-major order, appended to `out`, from the bytes of its part.
     ///
     /// Returns whether that is possible: `false` for a type that isn't floating-point.
     pub(super) fn read(&self, bytes: &[u8], out: &mut Vec<f32>) -> bool {
@@ -252,16 +282,20 @@ impl TensorInfo {
     }
 }
 
-/// A storage's type, its key (its entry is `data/KEY`), and how many numbers it has.
-fn storage_of<'a>(pickle: &Pickle<'a>, storage: Id) -> Result<(Dtype, &'a str, usize), String> {
+/// A storage's type, its key (its part of the file is `data/KEY`), and how many numbers it has.
+pub(super) fn storage_of<'a>(pickle: &Pickle<'a>, storage: Id) -> Result<(Dtype, &'a str, usize), String> {
     let describe = || {
         let &Node::Storage(description) = pickle.node(storage) else {
             return None;
         };
         // The place, such as `cuda:0`, is where the tensor was, and means nothing here.
-        let &[tag, kind, key, _place, capacity] = pickle.tuple(description)? else {
+        let &[tag, kind, key, _place, capacity, ref view @ ..] = pickle.tuple(description)? else {
             return None;
         };
+        // Before PyTorch 1.6 a storage could be a view of another; PyTorch 1 itself only wrote that it is none.
+        if !matches!(view, [] | [_]) || view.iter().any(|&view| *pickle.node(view) != Node::None) {
+            return None;
+        }
         let &Node::Global(Global::Storage(dtype)) = pickle.node(kind) else {
             return None;
         };
