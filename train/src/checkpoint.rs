@@ -57,8 +57,8 @@ impl Start {
     /// The weights of a checkpoint: of a folder, or of a file with `config.json` beside it. Without a `config.json` the
     /// shape is wav2vec2-base's. A head that is missing, or is another kind of head, is drawn from `rng`.
     pub(crate) fn read(path: &Path, rng: &mut ChaCha8Rng) -> Result<Self> {
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-        let beside = folder.join("config.json");
+        let checkpoint = Checkpoint::open(path)?;
+        let beside = checkpoint.path().with_file_name("config.json");
         let (network, config) = if beside.is_file() {
             Network::read(&beside)?
         } else {
@@ -69,7 +69,6 @@ impl Start {
             name: name.to_owned(),
             fault,
         };
-        let checkpoint = Checkpoint::open(path)?;
         let mut names = BTreeMap::new();
         for (name, _) in checkpoint.tensors() {
             let as_trained = match network {

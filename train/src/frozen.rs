@@ -67,7 +67,9 @@ impl Frozen {
         export(checkpoint, &part, &options, &mut |_| {})?;
         let engine = if info.runtime == Runtime::OnnxRuntime {
             let session = || -> ort::Result<Session> {
-                Session::builder()?
+                // The detector has loaded the library, which a process does once.
+                let environment = ort::init().with_telemetry(false).build()?;
+                Session::builder(&environment)?
                     .with_optimization_level(GraphOptimizationLevel::All)?
                     .with_intra_threads(info.intra_threads)?
                     .commit_from_file(&part)

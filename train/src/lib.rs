@@ -26,6 +26,8 @@ mod list;
 mod log;
 mod network;
 mod ops;
+#[cfg(test)]
+mod parity;
 mod recipe;
 mod run;
 mod settings;

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 pub use lite::{LiteConfig, Stage};
 use rand_chacha::ChaCha8Rng;
 pub use weights::{Pass, Weights};
-use weights::{Init, Parameter};
+use weights::Parameter;
 
 use crate::{Error, Result};
 

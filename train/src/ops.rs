@@ -14,7 +14,7 @@ mod softmax;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-pub(crate) use batch_norm::{Activation, Moments, batch_norm, scale_shift};
+pub(crate) use batch_norm::{Activation, batch_norm, scale_shift};
 pub(crate) use conv::{Convolution, conv2d};
 pub(crate) use gelu::gelu;
 pub(crate) use layer_norm::layer_norm;

@@ -7,7 +7,6 @@ use bonafide::metrics::Trials;
 use bonafide::{Label, Windowing};
 use candle_core::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::Rng as _;
 use rand_distr::{Beta, Distribution};
 use serde_json::json;
 
@@ -557,7 +556,10 @@ impl Stepper<'_> {
     fn mix(&self, epoch: usize, step: usize, batch: &Tensor, targets: &mut Vec<[f32; CLASSES]>) -> Result<Tensor> {
         let alpha = self.settings.mixup;
         let mut rng = generator(self.settings.seed, &[purpose::MIXUP, epoch as u64, step as u64]);
-        let weight: f32 = Beta::new(alpha, alpha).map_or_else(|_| rng.random(), |beta| beta.sample(&mut rng));
+        let weight: f32 = match Beta::new(alpha, alpha) {
+            Ok(beta) => beta.sample(&mut rng),
+            Err(_) => 1.0,
+        };
         let rows = batch.dim(0)?;
         let rolled = if rows > 1 {
             Tensor::cat(&[batch.narrow(0, 1, rows - 1)?, batch.narrow(0, 0, 1)?], 0)?

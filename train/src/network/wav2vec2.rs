@@ -32,7 +32,7 @@ pub(crate) fn is_encoder_norm(name: &str) -> bool {
 pub(super) fn parameters(config: &Config) -> Vec<Parameter> {
     let mut all = Vec::new();
     let mut add = |name: String, shape: &[usize], init| all.push(Parameter::new(name, shape, init));
-    let mut norm = |add: &mut dyn FnMut(String, &[usize], Init), name: String, size: usize| {
+    let norm = |add: &mut dyn FnMut(String, &[usize], Init), name: String, size: usize| {
         add(format!("{name}.weight"), &[size], Init::Constant(1.0));
         add(format!("{name}.bias"), &[size], Init::Constant(0.0));
     };
