@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Layout, Options, Summary, export};
+use bonafide_export::{Batch, Layout, Options, Shape, Summary, export};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -71,7 +71,6 @@ fn main() -> ExitCode {
 }
 
 fn report(summary: &Summary, out: &str) {
-    let config = &summary.config;
     let shape_source = match &summary.config_path {
         Some(path) => path.display().to_string(),
         None if summary.layout == Layout::Original => {
@@ -84,10 +83,14 @@ fn report(summary: &Summary, out: &str) {
         summary.bytes as f64 / 1e6,
         summary.parameters
     );
-    println!(
-        "  {} layers of {}, {} heads ({shape_source})",
-        config.num_hidden_layers, config.hidden_size, config.num_attention_heads
-    );
+    match &summary.shape {
+        Shape::Wav2vec2(config) => println!(
+            "  {} layers of {}, {} heads ({shape_source})",
+            config.num_hidden_layers, config.hidden_size, config.num_attention_heads
+        ),
+        Shape::Lite(config) => println!("  {} residual blocks ({shape_source})", config.blocks().len()),
+        _ => {}
+    }
     println!("  layout: {}", summary.layout);
     println!("  classes: {}", summary.labels);
     println!("  samples: {}", summary.normalization);

@@ -39,7 +39,7 @@ pub use clips::{Clips, Reading};
 pub use error::{Error, Result};
 pub use list::{Clip, read as read_list};
 pub use log::Epoch;
-pub use network::{Cut, LiteConfig, Network, Pass, Stage as LiteStage, Weights};
+pub use network::{Cut, Network, Pass, Weights};
 pub use recipe::{AdamW, Schedule, class_weights, cross_entropy};
 pub use run::{Report, train};
 pub use settings::{Augmentation, Settings, Stage};

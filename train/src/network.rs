@@ -6,8 +6,8 @@ mod weights;
 
 use std::path::Path;
 
+use bonafide_export::LiteConfig;
 use candle_core::Tensor;
-pub use lite::{LiteConfig, Stage};
 use rand_chacha::ChaCha8Rng;
 pub use weights::{Pass, Weights};
 use weights::Parameter;
@@ -86,7 +86,7 @@ impl Network {
     pub(crate) fn parameters(&self) -> Vec<Parameter> {
         match self {
             Self::Wav2vec2(config) => wav2vec2::parameters(config),
-            Self::Lite(config) => config.parameters(),
+            Self::Lite(config) => lite::parameters(config),
         }
     }
 

@@ -137,7 +137,7 @@ fn steps_of_stage_2_are_pytorchs_and_what_is_frozen_stays_as_it_was() {
 /// A few steps on one batch drive the loss of either network to nothing.
 #[test]
 fn a_batch_can_be_learned_by_heart() {
-    let lite: crate::LiteConfig = serde_json::from_str(
+    let lite: bonafide_export::LiteConfig = serde_json::from_str(
         r#"{"window_samples": 1200, "frame_samples": 64, "frame_hop": 32, "stem_channels": 4, "squeeze": 2,
             "stages": [{"channels": 4, "blocks": 1, "stride": [1, 1]}, {"channels": 6, "blocks": 1, "stride": [2, 2]}],
             "attention_size": 4, "dropout": 0.0}"#,

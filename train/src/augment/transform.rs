@@ -3,8 +3,9 @@
 
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
-use rustfft::FftPlanner;
 use rustfft::num_complex::Complex32;
+
+use super::spectrum;
 
 /// Samples in a frame; frames overlap by half.
 const FRAME: usize = 512;
@@ -17,8 +18,7 @@ pub(super) fn code(window: &mut [f32], rng: &mut ChaCha8Rng) {
     // Steps per level of a band, and how far below the loudest band (in amplitude) one is left out.
     let steps = rng.random_range(0.7..4.0_f32);
     let floor = 10.0_f32.powf(rng.random_range(-4.0..-1.7));
-    let mut planner = FftPlanner::new();
-    let (forward, inverse) = (planner.plan_fft_forward(FRAME), planner.plan_fft_inverse(FRAME));
+    let [forward, inverse] = spectrum::transforms(FRAME);
     // Applied before and after, its squares add up to one.
     let slope: Vec<f32> = (0..FRAME)
         .map(|n| (std::f32::consts::PI * (n as f32 + 0.5) / FRAME as f32).sin())
