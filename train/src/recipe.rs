@@ -136,6 +136,21 @@ impl AdamW {
         &self.moments
     }
 
+    /// One step down from a loss: its gradients, clipped to a norm of `limit`, and the weights moved. Returns the norm
+    /// before clipping.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Candle`] if there is no memory for the gradients.
+    pub fn descend(&mut self, weights: &Weights, loss: &Tensor, limit: f64, learning_rate: f64) -> Result<f64> {
+        let mut gradients = gradients(weights, &loss.backward()?)?;
+        let norm = clip(&mut gradients, limit);
+        if norm.is_finite() {
+            self.step(weights, &gradients, learning_rate)?;
+        }
+        Ok(norm)
+    }
+
     /// Moves each trained parameter that has a gradient.
     pub(crate) fn step(&mut self, weights: &Weights, gradients: &Gradients, learning_rate: f64) -> Result<()> {
         self.steps += 1;

@@ -341,8 +341,8 @@ impl<'a> Run<'a> {
         bar.set_position(done as u64);
         bar.reset_eta();
         let mut trained = 0;
-        let mut learning_rate = 0.0;
         let total = batches.len();
+        let rate = |step: usize| settings.learning_rate * schedule.factor(epoch * total + step);
         let mut stepper = Stepper {
             settings,
             start: &self.start,
@@ -354,9 +354,8 @@ impl<'a> Run<'a> {
         let last_eer = self.progress.log.last().map(|line| format!(", EER {:.2} %", 100.0 * line.dev_eer));
         prefetched(&source, of_epoch, &batches[done..], |index, windows, rows| {
             let step = done + index;
-            learning_rate = settings.learning_rate * schedule.factor(epoch * total + step);
             let labels: Vec<Label> = windows.iter().map(|&window| self.train.label(window)).collect();
-            let (loss, norm) = stepper.step(epoch, step, &rows.into_tensor()?, &labels, learning_rate)?;
+            let (loss, norm) = stepper.step(epoch, step, &rows.into_tensor()?, &labels, rate(step))?;
             trained += windows.len();
             self.steps += 1;
             self.progress.step = step + 1;
@@ -373,7 +372,7 @@ impl<'a> Run<'a> {
             if stop { Err(Error::Stopped(self.steps)) } else { Ok(()) }
         })?;
         bar.finish_and_clear();
-        Ok((trained, learning_rate))
+        Ok((trained, rate(total.saturating_sub(1))))
     }
 
     fn save(&mut self) -> Result<()> {
@@ -534,10 +533,8 @@ impl Stepper<'_> {
         let logits = self.start.network.logits(&pass, batch, self.cut)?;
         let loss = recipe::cross_entropy(&logits, &targets, self.class_weights)?;
         let value = recipe::finite("the loss", f64::from(loss.to_scalar::<f32>()?), epoch + 1, step)?;
-        let mut gradients = recipe::gradients(weights, &loss.backward()?)?;
-        let norm = recipe::clip(&mut gradients, settings.clip);
+        let norm = self.optimiser.descend(weights, &loss, settings.clip, rate)?;
         recipe::finite("the gradients' norm", norm, epoch + 1, step)?;
-        self.optimiser.step(weights, &gradients, rate)?;
 
         if settings.average > 0.0 {
             // Over the first steps the mean forgets faster, so that it does not remember the beginning.
