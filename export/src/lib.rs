@@ -40,8 +40,8 @@ pub use config::Config;
 pub use error::{Error, Result};
 pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
-pub use lite::{Block, LiteConfig, Stage};
 use layout::{Recognised, recognise};
+pub use lite::{Block, LiteConfig, Stage};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
 pub use preprocessor::Normalization;
 use source::Source;
@@ -178,7 +178,10 @@ pub fn export(
     };
     let recognised;
     let (mut graph, about) = if let Some(config) = lite::find(&checkpoint, options.config.as_deref())? {
-        (lite::build(&checkpoint, &config, &batch)?, About::lite(config, &checkpoint, options))
+        (
+            lite::build(&checkpoint, &config, &batch)?,
+            About::lite(config, &checkpoint, options),
+        )
     } else {
         recognised = recognise(&checkpoint, options)?;
         let graph = wav2vec2::build(&recognised, options.window_samples, &batch)?;
@@ -268,11 +271,7 @@ impl About {
 }
 
 /// What a user of the model must know, under keys that `bonafide` reads. `models/README.md` documents them.
-fn metadata(
-    checkpoint: &Checkpoint,
-    about: &About,
-    source: &Source,
-) -> Vec<(String, String)> {
+fn metadata(checkpoint: &Checkpoint, about: &About, source: &Source) -> Vec<(String, String)> {
     let mut entries = vec![
         ("format_version", "1".to_owned()),
         ("architecture", about.architecture().to_owned()),

@@ -140,26 +140,74 @@ impl LiteConfig {
         };
         let size = |n: usize| (1..=MAX_SIZE).contains(&n);
         let strides = |stride: [usize; 2]| stride.iter().all(|&s| (1..=16).contains(&s));
-        expect("model_type", MODEL_TYPE, &self.model_type, self.model_type == MODEL_TYPE)?;
+        expect(
+            "model_type",
+            MODEL_TYPE,
+            &self.model_type,
+            self.model_type == MODEL_TYPE,
+        )?;
         let frame = self.frame_samples;
-        expect("frame_samples", "an even number from 16 to 4096", &frame, frame.is_multiple_of(2) && (16..=4096).contains(&frame))?;
+        expect(
+            "frame_samples",
+            "an even number from 16 to 4096",
+            &frame,
+            frame.is_multiple_of(2) && (16..=4096).contains(&frame),
+        )?;
         let hop = self.frame_hop;
-        expect("frame_hop", "a number from 1 to frame_samples", &hop, (1..=frame).contains(&hop))?;
+        expect(
+            "frame_hop",
+            "a number from 1 to frame_samples",
+            &hop,
+            (1..=frame).contains(&hop),
+        )?;
         let window = self.window_samples;
-        expect("window_samples", "frame_samples to 1,000,000", &window, (frame..=1_000_000).contains(&window))?;
+        expect(
+            "window_samples",
+            "frame_samples to 1,000,000",
+            &window,
+            (frame..=1_000_000).contains(&window),
+        )?;
         let floor = self.power_floor;
-        expect("power_floor", "a positive number", &floor, floor > 0.0 && floor.is_finite())?;
-        for (field, n) in [("stem_channels", self.stem_channels), ("attention_size", self.attention_size)] {
+        expect(
+            "power_floor",
+            "a positive number",
+            &floor,
+            floor > 0.0 && floor.is_finite(),
+        )?;
+        for (field, n) in [
+            ("stem_channels", self.stem_channels),
+            ("attention_size", self.attention_size),
+        ] {
             expect(field, "a number from 1 to 16384", &n, size(n))?;
         }
-        expect("stem_stride", "two numbers from 1 to 16", &self.stem_stride, strides(self.stem_stride))?;
-        expect("stages", "1 to 16 stages", &self.stages.len(), (1..=16).contains(&self.stages.len()))?;
+        expect(
+            "stem_stride",
+            "two numbers from 1 to 16",
+            &self.stem_stride,
+            strides(self.stem_stride),
+        )?;
+        expect(
+            "stages",
+            "1 to 16 stages",
+            &self.stages.len(),
+            (1..=16).contains(&self.stages.len()),
+        )?;
         for stage in &self.stages {
             let holds = size(stage.channels) && (1..=64).contains(&stage.blocks) && strides(stage.stride);
-            expect("stages", "channels to 16384, 1 to 64 blocks, strides from 1 to 16", stage, holds)?;
+            expect(
+                "stages",
+                "channels to 16384, 1 to 64 blocks, strides from 1 to 16",
+                stage,
+                holds,
+            )?;
         }
         expect("squeeze", "0 to 64", &self.squeeze, self.squeeze <= 64)?;
-        expect("dropout", "0 to 0.9", &self.dropout, (0.0..=0.9).contains(&self.dropout))
+        expect(
+            "dropout",
+            "0 to 0.9",
+            &self.dropout,
+            (0.0..=0.9).contains(&self.dropout),
+        )
     }
 
     /// Bins of the spectrogram.
@@ -267,7 +315,9 @@ pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, config: &LiteConfig, batch: 
         x = network.block(config, &block, &x)?;
     }
     network.pool(config, &x)?;
-    network.graph.output(OUTPUT, &[batch.clone(), Dimension::Fixed(CLASSES)]);
+    network
+        .graph
+        .output(OUTPUT, &[batch.clone(), Dimension::Fixed(CLASSES)]);
     let unused = checkpoint.tensors().filter(|(name, _)| !network.used.contains(name));
     let names: Vec<String> = unused.map(|(name, _)| name.to_owned()).collect();
     if names.is_empty() {
@@ -293,7 +343,9 @@ impl<'a> Network<'a> {
         for (part, of) in [("cosines", f64::cos as fn(f64) -> f64), ("sines", f64::sin)] {
             let name = format!("spectrogram.{part}");
             let values = move || Ok(waves(frame, of));
-            let waves = self.graph.weight(format!("{name}.weight"), vec![bins, 1, frame], values);
+            let waves = self
+                .graph
+                .weight(format!("{name}.weight"), vec![bins, 1, frame], values);
             let strides = ("strides", Attribute::Ints(vec![config.frame_hop as i64]));
             let x = self.graph.node("Conv", name.clone(), &[&x, &waves], &[strides]);
             parts.push(self.node("Mul", format!("{name}.square"), &[&x, &x]));
@@ -359,7 +411,13 @@ impl<'a> Network<'a> {
     /// Two convolutions beside a shortcut.
     fn block(&mut self, config: &LiteConfig, block: &Block, x: &str) -> Result<String> {
         let (name, outputs) = (&block.name, block.outputs);
-        let y = self.convolution(&format!("{name}.first"), x, [block.inputs, outputs], KERNEL, block.stride)?;
+        let y = self.convolution(
+            &format!("{name}.first"),
+            x,
+            [block.inputs, outputs],
+            KERNEL,
+            block.stride,
+        )?;
         let y = self.node("Relu", format!("{name}.first.relu"), &[&y]);
         let mut y = self.convolution(&format!("{name}.second"), &y, [outputs; 2], KERNEL, [1, 1])?;
         if config.squeeze > 0 {
@@ -410,7 +468,8 @@ impl<'a> Network<'a> {
         let weight = self.weight("classifier.weight", &[CLASSES, 2 * features], &[CLASSES, 2 * features])?;
         let bias = self.weight("classifier.bias", &[CLASSES], &[CLASSES])?;
         let transposed = ("transB", Attribute::Int(1));
-        self.graph.node("Gemm", OUTPUT, &[&pooled, &weight, &bias], &[transposed]);
+        self.graph
+            .node("Gemm", OUTPUT, &[&pooled, &weight, &bias], &[transposed]);
         Ok(())
     }
 

@@ -25,13 +25,20 @@ fn main() {
             let first = format!("backbone.encoder.layers.{frozen}.");
             let second = format!("backbone.encoder.layers.{}.", frozen + 1);
             let is_top = |name: &str| [&first, &second].iter().any(|prefix| name.starts_with(*prefix));
-            weights.train(|name| is_top(name) || name.starts_with("classifier.")).unwrap();
-            (vec![batch, config.frames(64_000), config.hidden_size], Cut::Layers(frozen))
+            weights
+                .train(|name| is_top(name) || name.starts_with("classifier."))
+                .unwrap();
+            (
+                vec![batch, config.frames(64_000), config.hidden_size],
+                Cut::Layers(frozen),
+            )
         }
         _ => (vec![batch, network.window_samples()], Cut::Waveform),
     };
     let x = Tensor::randn(0.0_f32, 0.3, shape, &Device::Cpu).unwrap();
-    let targets: Vec<[f32; 2]> = (0..batch).map(|n| if n % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+    let targets: Vec<[f32; 2]> = (0..batch)
+        .map(|n| if n % 2 == 0 { [1.0, 0.0] } else { [0.0, 1.0] })
+        .collect();
     println!("{} parameters", weights.trained_count());
     let mut optimiser = AdamW::new(0.01);
     for _ in 0..6 {
@@ -42,6 +49,9 @@ fn main() {
         let forward = start.elapsed().as_secs_f64();
         optimiser.descend(&weights, &loss, 1.0, 1e-4).unwrap();
         let all = start.elapsed().as_secs_f64();
-        println!("forward {forward:.3} s, step {all:.3} s, {:.1} windows/s", batch as f64 / all);
+        println!(
+            "forward {forward:.3} s, step {all:.3} s, {:.1} windows/s",
+            batch as f64 / all
+        );
     }
 }

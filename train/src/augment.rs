@@ -70,7 +70,11 @@ impl Augment {
             }
             return window;
         };
-        let clip = if rng.random_bool(chance::TRIM) { trim(clip) } else { clip };
+        let clip = if rng.random_bool(chance::TRIM) {
+            trim(clip)
+        } else {
+            clip
+        };
         let reach = length / 4;
         let moved = (start + rng.random_range(0..=2 * reach)).saturating_sub(reach);
         let mut window = cut(clip, moved.min(clip.len().saturating_sub(length)), length);
@@ -152,7 +156,9 @@ pub(crate) fn generator(seed: u64, of: &[u64]) -> ChaCha8Rng {
     use rand::SeedableRng as _;
     // SplitMix64's mixing of each number into the one before.
     let mixed = of.iter().fold(seed, |state, &number| {
-        let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_add(number.wrapping_mul(0xd134_2543_de82_ef95));
+        let mut z = state
+            .wrapping_add(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(number.wrapping_mul(0xd134_2543_de82_ef95));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)

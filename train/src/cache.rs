@@ -37,7 +37,9 @@ impl Cache {
         let key = json!({"of": key, "windows": windows, "shape": shape});
         let bytes = (windows * width * size_of::<f32>()) as u64;
         let is_whole = std::fs::metadata(&data).is_ok_and(|metadata| metadata.len() == bytes);
-        let known: Option<Value> = std::fs::read(&about).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let known: Option<Value> = std::fs::read(&about)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
         if !is_whole || known.as_ref() != Some(&key) {
             make(&data, windows, width, row)?;
             files::write_json(&about, &key)?;
@@ -74,12 +76,7 @@ impl Cache {
     }
 }
 
-fn make(
-    path: &Path,
-    windows: usize,
-    width: usize,
-    mut row: impl FnMut(usize) -> Result<Vec<f32>>,
-) -> Result<()> {
+fn make(path: &Path, windows: usize, width: usize, mut row: impl FnMut(usize) -> Result<Vec<f32>>) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     files::create_folder(folder)?;
     let file = NamedTempFile::new_in(folder).map_err(Error::write(path))?;
@@ -95,7 +92,9 @@ fn make(
         let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
         out.write_all(&bytes).map_err(Error::write(path))?;
     }
-    let file = out.into_inner().map_err(|error| Error::write(path)(error.into_error()))?;
+    let file = out
+        .into_inner()
+        .map_err(|error| Error::write(path)(error.into_error()))?;
     file.persist(path).map_err(|error| Error::write(path)(error.error))?;
     Ok(())
 }
@@ -121,7 +120,12 @@ mod tests {
         assert_eq!(cache.read(&[3]).unwrap(), [-1.0, -2.0]);
 
         let wrong = |_: usize| Ok(vec![1.0]);
-        let Err(error) = Cache::open(&path, &json!("c"), 5, &[2], wrong) else { panic!("made") };
-        assert!(error.to_string().contains("1 numbers for a window, expected 2"), "{error}");
+        let Err(error) = Cache::open(&path, &json!("c"), 5, &[2], wrong) else {
+            panic!("made")
+        };
+        assert!(
+            error.to_string().contains("1 numbers for a window, expected 2"),
+            "{error}"
+        );
     }
 }

@@ -24,7 +24,13 @@ pub(crate) struct Start {
 
 /// The name that training gives to a tensor of a checkpoint; `None` for what only pre-training needs.
 fn canonical(name: &str) -> Option<String> {
-    const PRE_TRAINING: [&str; 5] = ["quantizer.", "project_hid.", "project_q.", "lm_head.", "masked_spec_embed"];
+    const PRE_TRAINING: [&str; 5] = [
+        "quantizer.",
+        "project_hid.",
+        "project_q.",
+        "lm_head.",
+        "masked_spec_embed",
+    ];
     let (inner, is_head) = match name.strip_prefix("backbone.").or(name.strip_prefix("wav2vec2.")) {
         Some(inner) => (inner, false),
         None => (name, name.starts_with("classifier.")),
@@ -62,7 +68,7 @@ impl Start {
         let (network, config) = if beside.is_file() {
             Network::read(&beside)?
         } else {
-            (Network::Wav2vec2(bonafide_export::Config::default()), json!({"model_type": "wav2vec2"}))
+            (Network::Wav2vec2(Box::default()), json!({"model_type": "wav2vec2"}))
         };
         let fault = |name: &str, fault: String| Error::Tensor {
             path: path.to_owned(),
@@ -133,8 +139,14 @@ mod tests {
     fn names_of_all_origins_become_one() {
         for (name, expected) in [
             ("encoder.layer_norm.weight", Some("backbone.encoder.layer_norm.weight")),
-            ("wav2vec2.encoder.layer_norm.weight", Some("backbone.encoder.layer_norm.weight")),
-            ("backbone.encoder.layer_norm.weight", Some("backbone.encoder.layer_norm.weight")),
+            (
+                "wav2vec2.encoder.layer_norm.weight",
+                Some("backbone.encoder.layer_norm.weight"),
+            ),
+            (
+                "backbone.encoder.layer_norm.weight",
+                Some("backbone.encoder.layer_norm.weight"),
+            ),
             ("classifier.bias", Some("classifier.bias")),
             ("quantizer.codevectors", None),
             ("wav2vec2.masked_spec_embed", None),

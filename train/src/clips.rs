@@ -118,7 +118,10 @@ impl Clips {
                 Ok((samples, windows, digest)) => {
                     hasher.update(digest);
                     let index = all.clips.len();
-                    all.windows.extend((0..windows).map(|window| WindowAt { clip: index, index: window }));
+                    all.windows.extend((0..windows).map(|window| WindowAt {
+                        clip: index,
+                        index: window,
+                    }));
                     all.samples.push(samples);
                     all.clips.push(clip);
                 }

@@ -69,7 +69,10 @@ pub(crate) fn read_tensors(path: &Path) -> Result<(Tensors, serde_json::Value)> 
     let mut tensors = Tensors::new();
     for (name, view) in file.tensors() {
         if view.dtype() != Dtype::F32 {
-            return Err(damaged(format!("tensor `{name}` is of type {:?}, expected F32", view.dtype())));
+            return Err(damaged(format!(
+                "tensor `{name}` is of type {:?}, expected F32",
+                view.dtype()
+            )));
         }
         let (numbers, _) = view.data().as_chunks::<4>();
         let numbers = numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();

@@ -20,7 +20,10 @@ pub(crate) struct Frozen {
 
 enum Engine {
     OnnxRuntime(Box<Session>),
-    Rten { model: Box<rten::Model>, ends: [rten::NodeId; 2] },
+    Rten {
+        model: Box<rten::Model>,
+        ends: [rten::NodeId; 2],
+    },
 }
 
 /// The name of the graph's input.
@@ -33,7 +36,11 @@ fn node(config: &Config, cut: Cut) -> Option<String> {
         Cut::Positions => Some("backbone.encoder.pos_conv_embed.add".to_owned()),
         Cut::Layers(0) => Some("backbone.encoder.layer_norm".to_owned()),
         Cut::Layers(layers) => {
-            let end = if config.do_stable_layer_norm { "feed_forward.add" } else { "final_layer_norm" };
+            let end = if config.do_stable_layer_norm {
+                "feed_forward.add"
+            } else {
+                "final_layer_norm"
+            };
             Some(format!("backbone.encoder.layers.{}.{end}", layers - 1))
         }
         Cut::Pooled => Some("classifier.mean".to_owned()),

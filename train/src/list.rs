@@ -78,9 +78,8 @@ fn tsv(list: &Path, text: &str, header: &[String], audio: Option<&Path>) -> Resu
         fault,
     };
     let column = |name: &str| header.iter().position(|column| column == name);
-    let required = |name: &str| {
-        column(name).ok_or_else(|| fault(1, format!("no column `{name}`, found {}", header.join(", "))))
-    };
+    let required =
+        |name: &str| column(name).ok_or_else(|| fault(1, format!("no column `{name}`, found {}", header.join(", "))));
     let (file, label_column) = (required("file")?, required("label")?);
     let (source, speaker) = (column("source"), column("speaker"));
     let root = audio.or(list.parent()).unwrap_or(Path::new(""));
@@ -92,7 +91,10 @@ fn tsv(list: &Path, text: &str, header: &[String], audio: Option<&Path>) -> Resu
             Some(text) => text.to_owned(),
         };
         let (Some(path), Some(label_text)) = (field(Some(file)), field(Some(label_column))) else {
-            return Err(fault(line, format!("{} columns, expected {}", fields.len(), header.len())));
+            return Err(fault(
+                line,
+                format!("{} columns, expected {}", fields.len(), header.len()),
+            ));
         };
         if path.is_empty() {
             return Err(fault(line, "no file".to_owned()));
@@ -140,7 +142,10 @@ fn protocol(list: &Path, text: &str, audio: Option<&Path>) -> Result<Vec<Clip>> 
 /// Where the official archive has the audio of a protocol: beside the protocols' folder.
 fn protocol_folder(list: &Path) -> PathBuf {
     let name = list.file_name().unwrap_or_default().to_string_lossy();
-    let part = ["train", "dev", "eval"].into_iter().find(|part| name.contains(&format!(".{part}.")));
+    let part = ["train", "dev", "eval"]
+        .into_iter()
+        .find(|part| name.contains(&format!(".{part}.")));
     let root = list.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    root.join(format!("ASVspoof2019_LA_{}", part.unwrap_or("train"))).join("flac")
+    root.join(format!("ASVspoof2019_LA_{}", part.unwrap_or("train")))
+        .join("flac")
 }

@@ -58,7 +58,7 @@ struct Common {
     /// The checkpoint to start from: Hugging Face's folder of a wav2vec2, a run's best/, or the original's .pt
     #[arg(long, value_name = "CHECKPOINT")]
     from: Option<PathBuf>,
-    /// The shape of a new network [scratch]: wav2vec2's config.json, or one with model_type bonafide-lite
+    /// The shape of a new network [scratch]: wav2vec2's config.json, or one with `model_type` bonafide-lite
     #[arg(long, value_name = "config.json")]
     config: Option<PathBuf>,
     /// Epochs at most [default: 5 in stage 1, 10 in stage 2, 20 from scratch]
@@ -225,7 +225,10 @@ fn main() -> ExitCode {
 
 fn print(report: &Report, best: &str) {
     let (epochs, eer) = (report.log.len(), 100.0 * report.best_eer);
-    println!("{epochs} epochs, {} parameters trained, dev EER {eer:.2} % at best: {best}", report.trained);
+    println!(
+        "{epochs} epochs, {} parameters trained, dev EER {eer:.2} % at best: {best}",
+        report.trained
+    );
     if report.bad_clips > 0 {
         println!("{} clips could not be used", report.bad_clips);
     }

@@ -9,8 +9,8 @@ use std::path::Path;
 use bonafide_export::LiteConfig;
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
-pub use weights::{Pass, Weights};
 use weights::Parameter;
+pub use weights::{Pass, Weights};
 
 use crate::{Error, Result};
 
@@ -22,7 +22,7 @@ pub(crate) const CLASSES: usize = 2;
 #[non_exhaustive]
 pub enum Network {
     /// wav2vec2 with the mean over time and one linear layer.
-    Wav2vec2(bonafide_export::Config),
+    Wav2vec2(Box<bonafide_export::Config>),
     /// The small spectral network.
     Lite(LiteConfig),
 }
@@ -77,7 +77,7 @@ impl Network {
                 config.validate()?;
                 Self::Lite(config)
             }
-            _ => Self::Wav2vec2(bonafide_export::Config::read(path)?),
+            _ => Self::Wav2vec2(Box::new(bonafide_export::Config::read(path)?)),
         };
         Ok((network, value))
     }

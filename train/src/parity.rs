@@ -58,7 +58,10 @@ fn norm(numbers: impl IntoIterator<Item = f32>) -> f64 {
 }
 
 fn assert_near(what: &str, found: f64, expected: f64) {
-    assert!((found - expected).abs() <= 1e-5 * expected.abs(), "{what}: {found}, PyTorch has {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-5 * expected.abs(),
+        "{what}: {found}, PyTorch has {expected}"
+    );
 }
 
 fn fixture() -> Fixture {
@@ -67,7 +70,7 @@ fn fixture() -> Fixture {
 
 /// Takes the fixture's steps, and compares everything on the way.
 fn check(fixture: &Fixture, expected: &Expected, trained: impl Fn(&str) -> bool) -> Weights {
-    let network = Network::Wav2vec2(fixture.config.clone());
+    let network = Network::Wav2vec2(Box::new(fixture.config.clone()));
     let mut weights = Weights::from_numbers(&network.parameters(), fixture.begin.clone()).unwrap();
     weights.train(trained).unwrap();
     let rows = fixture.labels.len();
@@ -144,12 +147,19 @@ fn a_batch_can_be_learned_by_heart() {
     )
     .unwrap();
     lite.validate().unwrap();
-    for (network, samples) in [(Network::Wav2vec2(fixture().config), 400), (Network::Lite(lite), 1200)] {
+    for (network, samples) in [
+        (Network::Wav2vec2(Box::new(fixture().config)), 400),
+        (Network::Lite(lite), 1200),
+    ] {
         let weights = network.begin(&mut generator(1, &[])).unwrap();
         let mut rng = generator(2, &[]);
-        let numbers: Vec<f32> = (0..8 * samples).map(|_| rand::Rng::random_range(&mut rng, -0.5..0.5)).collect();
+        let numbers: Vec<f32> = (0..8 * samples)
+            .map(|_| rand::Rng::random_range(&mut rng, -0.5..0.5))
+            .collect();
         let batch = Tensor::from_vec(numbers, (8, samples), &Device::Cpu).unwrap();
-        let targets: Vec<[f32; 2]> = (0..8).map(|n| if n % 3 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }).collect();
+        let targets: Vec<[f32; 2]> = (0..8)
+            .map(|n| if n % 3 == 0 { [1.0, 0.0] } else { [0.0, 1.0] })
+            .collect();
         let mut optimiser = AdamW::new(0.01);
         let mut last = f32::NAN;
         for step in 0..300 {

@@ -171,11 +171,15 @@ impl AdamW {
             });
             let (first, second) = (&mut moments.first, &mut moments.second);
             let moving = numbers.par_iter_mut().with_min_len(1 << 14);
-            moving.zip(first).zip(second).zip(gradient).for_each(|(((x, m), v), &g)| {
-                *m = beta1 * *m + rest1 * g;
-                *v = beta2 * *v + rest2 * g * g;
-                *x = decay * *x - rate * *m / (v.sqrt() / correction + EPSILON as f32);
-            });
+            moving
+                .zip(first)
+                .zip(second)
+                .zip(gradient)
+                .for_each(|(((x, m), v), &g)| {
+                    *m = beta1 * *m + rest1 * g;
+                    *v = beta2 * *v + rest2 * g * g;
+                    *x = decay * *x - rate * *m / (v.sqrt() / correction + EPSILON as f32);
+                });
             var.set(&Tensor::from_vec(numbers, var.shape(), &Device::Cpu)?)?;
         }
         Ok(())
@@ -201,7 +205,10 @@ mod tests {
 
     #[test]
     fn the_rate_rises_and_falls_linearly() {
-        let schedule = Schedule::Linear { steps: 110, warm_up: 10 };
+        let schedule = Schedule::Linear {
+            steps: 110,
+            warm_up: 10,
+        };
         let factors = [0, 5, 10, 60, 110].map(|step| schedule.factor(step));
         assert_eq!(factors, [0.0, 0.5, 1.0, 0.5, 0.0]);
     }
@@ -209,6 +216,9 @@ mod tests {
     #[test]
     fn classes_are_weighed_as_the_reference_weighs_them() {
         let [bonafide, spoof] = class_weights([2_580, 22_800]);
-        assert!((bonafide - 4.919).abs() < 5e-4 && (spoof - 0.557).abs() < 5e-4, "{bonafide} {spoof}");
+        assert!(
+            (bonafide - 4.919).abs() < 5e-4 && (spoof - 0.557).abs() < 5e-4,
+            "{bonafide} {spoof}"
+        );
     }
 }

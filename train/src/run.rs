@@ -89,7 +89,9 @@ fn start(settings: &Settings) -> Result<Start> {
         }
         (Network::Wav2vec2(config), Stage::Stage2) => {
             let keeps_norm = settings.frozen_norm && !config.do_stable_layer_norm;
-            start.weights.train(|name| Network::is_top(config, name) && !(keeps_norm && Network::is_encoder_norm(name)))?;
+            start
+                .weights
+                .train(|name| Network::is_top(config, name) && !(keeps_norm && Network::is_encoder_norm(name)))?;
             let left_out = if keeps_norm { ENCODER_NORM_OF_BASE } else { 0 };
             is_base(config).then_some(STAGE_2_OF_BASE - left_out)
         }
@@ -155,7 +157,9 @@ fn bar(settings: &Settings, length: usize, what: &str) -> ProgressBar {
     }
     let style = ProgressStyle::with_template("{prefix:>12} {bar:30} {pos}/{len} {per_sec:>12}, {eta} left  {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(length as u64).with_style(style).with_prefix(what.to_owned())
+    ProgressBar::new(length as u64)
+        .with_style(style)
+        .with_prefix(what.to_owned())
 }
 
 fn note(settings: &Settings, text: &str) {
@@ -187,7 +191,10 @@ fn read_clips(settings: &Settings, path: &Path, audio: Option<&Path>, window: us
     let (windows, bad) = (clips.windows(), clips.bad.len());
     note(
         settings,
-        &format!("{}: {bonafide} bona fide, {spoof} spoof, {windows} windows, {bad} unusable", path.display()),
+        &format!(
+            "{}: {bonafide} bona fide, {spoof} spoof, {windows} windows, {bad} unusable",
+            path.display()
+        ),
     );
     Ok(clips)
 }
@@ -217,14 +224,24 @@ impl<'a> Run<'a> {
         let (progress, optimiser, average) = match resumed {
             Some(resumed) => resumed,
             None => {
-                let average = if settings.average > 0.0 { trained_numbers(&start.weights)? } else { Average::new() };
+                let average = if settings.average > 0.0 {
+                    trained_numbers(&start.weights)?
+                } else {
+                    Average::new()
+                };
                 (Progress::default(), AdamW::new(settings.weight_decay), average)
             }
         };
         if progress.epoch + progress.step > 0 {
-            note(settings, &format!("going on after {} epochs and {} steps", progress.epoch, progress.step));
+            note(
+                settings,
+                &format!("going on after {} epochs and {} steps", progress.epoch, progress.step),
+            );
         }
-        note(settings, &format!("{} parameters are trained", start.weights.trained_count()));
+        note(
+            settings,
+            &format!("{} parameters are trained", start.weights.trained_count()),
+        );
         Ok(Self {
             cut: cut(settings, &start.network),
             augment: augment(&settings.augmentation)?,
@@ -330,14 +347,30 @@ impl<'a> Run<'a> {
         let (source, of_epoch) = if self.cut == Cut::Waveform {
             (Source::Windows(windows), epoch)
         } else {
-            let variants = if matches!(self.augment, Augment::None) { 1 } else { settings.variants };
+            let variants = if matches!(self.augment, Augment::None) {
+                1
+            } else {
+                settings.variants
+            };
             let variant = epoch % variants;
-            cached = cache(settings, &self.start, self.cut, &mut self.frozen, &windows, "train", variant)?;
+            cached = cache(
+                settings,
+                &self.start,
+                self.cut,
+                &mut self.frozen,
+                &windows,
+                "train",
+                variant,
+            )?;
             (Source::Cached(cached), epoch)
         };
 
         let done = self.progress.step;
-        let bar = bar(settings, batches.len(), &format!("epoch {}/{}", epoch + 1, settings.epochs));
+        let bar = bar(
+            settings,
+            batches.len(),
+            &format!("epoch {}/{}", epoch + 1, settings.epochs),
+        );
         bar.set_position(done as u64);
         bar.reset_eta();
         let mut trained = 0;
@@ -351,7 +384,11 @@ impl<'a> Run<'a> {
             optimiser: &mut self.optimiser,
             average: &mut self.average,
         };
-        let last_eer = self.progress.log.last().map(|line| format!(", EER {:.2} %", 100.0 * line.dev_eer));
+        let last_eer = self
+            .progress
+            .log
+            .last()
+            .map(|line| format!(", EER {:.2} %", 100.0 * line.dev_eer));
         prefetched(&source, of_epoch, &batches[done..], |index, windows, rows| {
             let step = done + index;
             let labels: Vec<Label> = windows.iter().map(|&window| self.train.label(window)).collect();
@@ -365,9 +402,15 @@ impl<'a> Run<'a> {
             bar.set_message(format!("loss {mean:.4}{}", last_eer.as_deref().unwrap_or_default()));
             bar.inc(1);
             let stop = settings.stop_after.is_some_and(|steps| self.steps >= steps);
-            if stop || (self.progress.step % settings.save_every == 0 && self.progress.step < total) {
+            if stop || (self.progress.step.is_multiple_of(settings.save_every) && self.progress.step < total) {
                 self.progress.optimiser_steps = stepper.optimiser.steps();
-                state::write(settings, &self.progress, &self.start.weights, stepper.optimiser, stepper.average)?;
+                state::write(
+                    settings,
+                    &self.progress,
+                    &self.start.weights,
+                    stepper.optimiser,
+                    stepper.average,
+                )?;
             }
             if stop { Err(Error::Stopped(self.steps)) } else { Ok(()) }
         })?;
@@ -377,7 +420,13 @@ impl<'a> Run<'a> {
 
     fn save(&mut self) -> Result<()> {
         self.progress.optimiser_steps = self.optimiser.steps();
-        state::write(self.settings, &self.progress, &self.start.weights, &self.optimiser, &self.average)
+        state::write(
+            self.settings,
+            &self.progress,
+            &self.start.weights,
+            &self.optimiser,
+            &self.average,
+        )
     }
 
     /// The weights that are scored and kept: their running mean, or themselves.
@@ -385,7 +434,13 @@ impl<'a> Run<'a> {
         if self.average.is_empty() {
             return Ok(None);
         }
-        let mut numbers: Average = self.start.weights.numbers()?.into_iter().map(|(name, (_, x))| (name, x)).collect();
+        let mut numbers: Average = self
+            .start
+            .weights
+            .numbers()?
+            .into_iter()
+            .map(|(name, (_, x))| (name, x))
+            .collect();
         numbers.extend(self.average.clone());
         Weights::from_numbers(&self.start.network.parameters(), numbers).map(Some)
     }
@@ -422,7 +477,15 @@ impl<'a> Run<'a> {
         let source = if self.cut == Cut::Waveform {
             Source::Windows(windows)
         } else {
-            Source::Cached(cache(settings, &self.start, self.cut, &mut self.frozen, &windows, "dev", 0)?)
+            Source::Cached(cache(
+                settings,
+                &self.start,
+                self.cut,
+                &mut self.frozen,
+                &windows,
+                "dev",
+                0,
+            )?)
         };
         let order: Vec<usize> = (0..self.dev.windows()).collect();
         let batches: Vec<Vec<usize>> = order.chunks(SCORING_BATCH).map(<[usize]>::to_vec).collect();
@@ -493,7 +556,13 @@ fn cache(
         bar.inc(1);
         loaded.run(&windows.window(variant, window)?)
     };
-    let cache = Cache::open(&folder.join(format!("{list}-{variant}")), &key, windows.clips.windows(), &shape, row)?;
+    let cache = Cache::open(
+        &folder.join(format!("{list}-{variant}")),
+        &key,
+        windows.clips.windows(),
+        &shape,
+        row,
+    )?;
     bar.finish_and_clear();
     Ok(cache)
 }
@@ -542,7 +611,10 @@ impl Stepper<'_> {
             let decay = settings.average.min((1.0 + steps) / (10.0 + steps)) as f32;
             for (name, numbers) in trained_numbers(weights)? {
                 if let Some(average) = self.average.get_mut(&name) {
-                    average.iter_mut().zip(numbers).for_each(|(mean, x)| *mean += (1.0 - decay) * (x - *mean));
+                    average
+                        .iter_mut()
+                        .zip(numbers)
+                        .for_each(|(mean, x)| *mean += (1.0 - decay) * (x - *mean));
                 }
             }
         }
@@ -567,7 +639,11 @@ impl Stepper<'_> {
             std::array::from_fn(|class| weight * target[class] + (1.0 - weight) * other[class])
         };
         let next = targets.iter().cycle().skip(1);
-        *targets = targets.iter().zip(next).map(|(target, other)| of(target, other)).collect();
+        *targets = targets
+            .iter()
+            .zip(next)
+            .map(|(target, other)| of(target, other))
+            .collect();
         Ok(((batch * f64::from(weight))? + (rolled * f64::from(1.0 - weight))?)?)
     }
 }
@@ -600,7 +676,10 @@ impl Scores {
     fn push(&mut self, clips: &Clips, window: usize, llr: f64, class_weights: [f32; CLASSES]) {
         let label = clips.label(window);
         self.windows[class(label)].push(llr);
-        let clip = self.clips.entry(clips.window_at(window).clip).or_insert((label, 0.0, 0));
+        let clip = self
+            .clips
+            .entry(clips.window_at(window).clip)
+            .or_insert((label, 0.0, 0));
         clip.1 += llr;
         clip.2 += 1;
         // −log of the logistic function of the margin, without overflow.

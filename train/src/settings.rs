@@ -189,9 +189,19 @@ impl Settings {
         share("--max-bad", self.max_bad)?;
         share("--warm-up", self.warm_up.unwrap_or(0.0))?;
         let smoothing = self.label_smoothing;
-        check("--label-smoothing", "0 to 0.5", &smoothing, (0.0..=0.5).contains(&smoothing))?;
+        check(
+            "--label-smoothing",
+            "0 to 0.5",
+            &smoothing,
+            (0.0..=0.5).contains(&smoothing),
+        )?;
         check("--mixup", "0 to 10", &self.mixup, (0.0..=10.0).contains(&self.mixup))?;
-        check("--average", "0, or below 1", &self.average, (0.0..1.0).contains(&self.average))
+        check(
+            "--average",
+            "0, or below 1",
+            &self.average,
+            (0.0..1.0).contains(&self.average),
+        )
     }
 }
 

@@ -109,11 +109,9 @@ pub(crate) fn prefetched(
             }
         });
         for (index, windows) in batches.iter().enumerate() {
-            let rows = receiver.recv().map_err(|_| {
-                Error::Read {
-                    path: "the next batch".into(),
-                    source: std::io::Error::other("its thread ended"),
-                }
+            let rows = receiver.recv().map_err(|_| Error::Read {
+                path: "the next batch".into(),
+                source: std::io::Error::other("its thread ended"),
             })?;
             each(index, windows, rows?)?;
         }

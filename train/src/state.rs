@@ -81,7 +81,10 @@ pub(crate) fn read(settings: &Settings, weights: &mut Weights) -> Result<Option<
     let mut of_kind: BTreeMap<&str, BTreeMap<String, Vec<f32>>> = BTreeMap::new();
     for (name, (_, numbers)) in &tensors {
         if let Some((kind, name)) = name.split_once(':') {
-            of_kind.entry(kind).or_default().insert(name.to_owned(), numbers.clone());
+            of_kind
+                .entry(kind)
+                .or_default()
+                .insert(name.to_owned(), numbers.clone());
         }
     }
     let mut take = |kind| of_kind.remove(kind).unwrap_or_default();

@@ -22,10 +22,18 @@ fn clip(path: &Path, number: u32, spoof: bool, seconds: f32) {
     let mut phase = 0.0_f32;
     for n in 0..(seconds * 16_000.0) as u32 {
         let time = n as f32 / 16_000.0;
-        let sway = if spoof { 0.0 } else { (time * 30.0 + number as f32).sin() };
+        let sway = if spoof {
+            0.0
+        } else {
+            (time * 30.0 + number as f32).sin()
+        };
         phase += (110.0 + 7.0 * number as f32) * (1.0 + 0.1 * sway) / 16_000.0;
-        let sample: f32 = (1..=10).map(|k| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32).sum();
-        writer.write_sample((6_000.0 * sample * (1.0 + 0.6 * sway)) as i16).unwrap();
+        let sample: f32 = (1..=10)
+            .map(|k| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32)
+            .sum();
+        writer
+            .write_sample((6_000.0 * sample * (1.0 + 0.6 * sway)) as i16)
+            .unwrap();
     }
     writer.finalize().unwrap();
 }
@@ -82,7 +90,12 @@ fn best(settings: &Settings) -> PathBuf {
 fn bytes(settings: &Settings) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(best(settings)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().to_owned(),
+                fs::read(&path).unwrap(),
+            )
+        })
         .collect();
     files.sort();
     files
@@ -91,9 +104,26 @@ fn bytes(settings: &Settings) -> Vec<(String, Vec<u8>)> {
 /// The equal error rate of the development clips, scored by the exported checkpoint.
 fn scored(data: &TempDir, settings: &Settings) -> f64 {
     let model = settings.out.join("model.onnx");
-    bonafide_export::export(best(settings), &model, &bonafide_export::Options::default(), &mut |_| {}).unwrap();
-    let detector = Detector::builder().model(&model).runtime(Runtime::Rten).build().unwrap();
-    let llr = |number: u32| f64::from(detector.score_file(data.path().join(format!("{number}.wav"))).unwrap().llr);
+    bonafide_export::export(
+        best(settings),
+        &model,
+        &bonafide_export::Options::default(),
+        &mut |_| {},
+    )
+    .unwrap();
+    let detector = Detector::builder()
+        .model(&model)
+        .runtime(Runtime::Rten)
+        .build()
+        .unwrap();
+    let llr = |number: u32| {
+        f64::from(
+            detector
+                .score_file(data.path().join(format!("{number}.wav")))
+                .unwrap()
+                .llr,
+        )
+    };
     let of = |rest| (12..20).filter(|n| n % 2 == rest).map(llr).collect::<Vec<f64>>();
     Trials::new(&of(0), &of(1)).unwrap().eer_asvspoof().rate
 }
@@ -126,12 +156,23 @@ fn from_nothing_through_both_stages_to_a_score() {
         let report = train(&stage2).unwrap();
         assert_eq!(report.trained, trained, "{out}");
         assert_eq!(scored(&data, &stage2), best_clip_eer(&report), "{out}");
-        for name in ["config.json", "preprocessor_config.json", "training.json", "model.safetensors"] {
+        for name in [
+            "config.json",
+            "preprocessor_config.json",
+            "training.json",
+            "model.safetensors",
+        ] {
             assert!(best(&stage2).join(name).is_file(), "{name}");
         }
         let svg = fs::read_to_string(stage2.out.join("curves.svg")).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("Equal error rate"));
-        assert_eq!(fs::read_to_string(stage2.out.join("log.jsonl")).unwrap().lines().count(), 2);
+        assert_eq!(
+            fs::read_to_string(stage2.out.join("log.jsonl"))
+                .unwrap()
+                .lines()
+                .count(),
+            2
+        );
     }
 }
 
@@ -187,7 +228,10 @@ fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
         let resumed = train(&stopped).unwrap();
         assert!(bytes(&whole) == bytes(&stopped), "{config}");
         for (a, b) in uninterrupted.log.iter().zip(&resumed.log) {
-            assert_eq!((a.train_loss, a.dev_loss, a.dev_eer), (b.train_loss, b.dev_loss, b.dev_eer));
+            assert_eq!(
+                (a.train_loss, a.dev_loss, a.dev_eer),
+                (b.train_loss, b.dev_loss, b.dev_eer)
+            );
         }
         // A run that is over stays as it is.
         assert_eq!(train(&stopped).unwrap().log, resumed.log);
@@ -209,7 +253,10 @@ fn bad_clips_are_skipped_until_they_are_too_many() {
     scratch.epochs = 1;
     scratch.augmentation = Augmentation::None;
     let message = train(&scratch).unwrap_err().to_string();
-    assert!(message.contains("2 of the 14 clips") && message.contains("missing.wav"), "{message}");
+    assert!(
+        message.contains("2 of the 14 clips") && message.contains("missing.wav"),
+        "{message}"
+    );
     scratch.max_bad = 0.2;
     assert_eq!(train(&scratch).unwrap().bad_clips, 2);
 }
@@ -218,11 +265,19 @@ fn bad_clips_are_skipped_until_they_are_too_many() {
 fn lists_of_both_forms_say_what_is_wrong_with_them() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("ASVspoof2019.LA.cm.train.trn.txt");
-    fs::write(&list, "LA_0079 LA_T_1138215 - - bonafide\nLA_0079 LA_T_1271820 - A01 spoof\n").unwrap();
+    fs::write(
+        &list,
+        "LA_0079 LA_T_1138215 - - bonafide\nLA_0079 LA_T_1271820 - A01 spoof\n",
+    )
+    .unwrap();
     let clips = bonafide_train::read_list(&list, None).unwrap();
     assert_eq!(clips[1].source, "A01");
     assert_eq!(clips[1].speaker, "LA_0079");
-    assert!(clips[1].path.ends_with("ASVspoof2019_LA_train/flac/LA_T_1271820.flac"), "{:?}", clips[1].path);
+    assert!(
+        clips[1].path.ends_with("ASVspoof2019_LA_train/flac/LA_T_1271820.flac"),
+        "{:?}",
+        clips[1].path
+    );
     let clips = bonafide_train::read_list(&list, Some(Path::new("/audio"))).unwrap();
     assert_eq!(clips[0].path, Path::new("/audio/LA_T_1138215.flac"));
 
@@ -261,7 +316,10 @@ fn a_full_disk_stops_a_run_that_can_go_on() {
     let output = run("trap '' XFSZ; ulimit -f 8;");
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("cannot write") && message.contains("make room"), "{message}");
+    assert!(
+        message.contains("cannot write") && message.contains("make room"),
+        "{message}"
+    );
     let out = data.path().join("out");
     let partial = |folder: &Path| fs::read_dir(folder).into_iter().flatten().count();
     assert!(!out.join("best/model.safetensors").exists() && partial(&out.join("best")) <= 3);

@@ -103,10 +103,13 @@ impl<'a> Graph<'a> {
                 needed.extend(node.input.iter().cloned());
             }
         }
-        self.nodes.retain(|node| node.output.iter().any(|output| needed.contains(output)));
-        self.initializers.retain(|initializer| needed.contains(&initializer.name));
+        self.nodes
+            .retain(|node| node.output.iter().any(|output| needed.contains(output)));
+        self.initializers
+            .retain(|initializer| needed.contains(&initializer.name));
         let mut output = value_info(name, &[]);
-        if let Some(type_proto::Value::TensorType(tensor)) = output.r#type.as_mut().and_then(|kind| kind.value.as_mut()) {
+        if let Some(type_proto::Value::TensorType(tensor)) = output.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        {
             // Its shape follows from the graph.
             tensor.shape = None;
         }

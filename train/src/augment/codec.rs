@@ -11,7 +11,7 @@ pub(super) fn pass(window: &mut [f32], rng: &mut ChaCha8Rng) {
     match rng.random_range(0..7) {
         0 => at_8_khz(window, rng, mu_law),
         1 => at_8_khz(window, rng, a_law),
-        2 => at_8_khz(window, rng, |samples| adpcm(samples)),
+        2 => at_8_khz(window, rng, adpcm),
         3 => adpcm(window),
         4 => steps(window, rng.random_range(7..12)),
         _ => transform::code(window, rng),
@@ -46,9 +46,17 @@ fn a_law(samples: &mut [f32]) {
     let whole = 1.0 + A.ln();
     for x in samples {
         let size = x.abs().min(1.0);
-        let compressed = if size < 1.0 / A { A * size / whole } else { (1.0 + (A * size).ln()) / whole };
+        let compressed = if size < 1.0 / A {
+            A * size / whole
+        } else {
+            (1.0 + (A * size).ln()) / whole
+        };
         let rounded = (compressed * 127.0).round() / 127.0;
-        let expanded = if rounded < 1.0 / whole { rounded * whole / A } else { (rounded * whole - 1.0).exp() / A };
+        let expanded = if rounded < 1.0 / whole {
+            rounded * whole / A
+        } else {
+            (rounded * whole - 1.0).exp() / A
+        };
         *x = x.signum() * expanded;
     }
 }

@@ -28,7 +28,10 @@ pub(super) fn shape(window: &mut [f32], gain: impl Fn(f32) -> f32) {
     }
     inverse.process(&mut spectrum);
     let scale = (length as f32).recip();
-    window.iter_mut().zip(spectrum).for_each(|(x, value)| *x = value.re * scale);
+    window
+        .iter_mut()
+        .zip(spectrum)
+        .for_each(|(x, value)| *x = value.re * scale);
 }
 
 /// Convolves the window with a response, and keeps its length.
@@ -46,7 +49,10 @@ pub(super) fn convolve(window: &mut [f32], response: &[f32]) {
     x.iter_mut().zip(&h).for_each(|(x, h)| *x *= h);
     inverse.process(&mut x);
     let scale = (length as f32).recip();
-    window.iter_mut().zip(x).for_each(|(out, value)| *out = value.re * scale);
+    window
+        .iter_mut()
+        .zip(x)
+        .for_each(|(out, value)| *out = value.re * scale);
 }
 
 #[cfg(test)]

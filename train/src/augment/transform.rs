@@ -26,7 +26,12 @@ pub(super) fn code(window: &mut [f32], rng: &mut ChaCha8Rng) {
     let mut out = vec![0.0; window.len() + FRAME];
     for start in (0..window.len() + FRAME / 2).step_by(FRAME / 2) {
         // Frames begin half a frame before the window, so that its ends are covered twice too.
-        let sample = |n: usize| (start + n).checked_sub(FRAME / 2).and_then(|at| window.get(at)).copied();
+        let sample = |n: usize| {
+            (start + n)
+                .checked_sub(FRAME / 2)
+                .and_then(|at| window.get(at))
+                .copied()
+        };
         let mut frame: Vec<Complex32> = (0..FRAME)
             .map(|n| Complex32::new(sample(n).unwrap_or(0.0) * slope[n], 0.0))
             .collect();
@@ -56,7 +61,8 @@ fn quantise(bins: &mut [Complex32], cutoff: usize, steps: f32, floor: f32) {
         }
         let step = level / steps;
         let round = |x: f32| (x / step).round() * step;
-        band.iter_mut().for_each(|bin| *bin = Complex32::new(round(bin.re), round(bin.im)));
+        band.iter_mut()
+            .for_each(|bin| *bin = Complex32::new(round(bin.re), round(bin.im)));
     }
 }
 

@@ -44,7 +44,11 @@ pub(super) fn parameters(config: &LiteConfig) -> Vec<Parameter> {
 fn convolution(all: &mut Vec<Parameter>, name: &str, inputs: usize, outputs: usize, kernel: usize) {
     let fan_in = (inputs * kernel * kernel) as f32;
     let init = Init::Normal((2.0 / fan_in).sqrt());
-    all.push(Parameter::new(format!("{name}.conv.weight"), &[outputs, inputs, kernel, kernel], init));
+    all.push(Parameter::new(
+        format!("{name}.conv.weight"),
+        &[outputs, inputs, kernel, kernel],
+        init,
+    ));
     norm(all, &format!("{name}.norm"), outputs);
 }
 
@@ -68,7 +72,9 @@ fn linear(all: &mut Vec<Parameter>, name: &str, inputs: usize, outputs: usize) {
 /// `[batch, samples]` → `[batch, 2]`.
 pub(super) fn logits(config: &LiteConfig, pass: &Pass<'_>, windows: &Tensor) -> TensorResult<Tensor> {
     let spectrogram = pass.mask(&spectrogram(config, windows)?)?;
-    let x = pass.batch_norm("bands.norm", &spectrogram, Activation::None)?.unsqueeze(1)?;
+    let x = pass
+        .batch_norm("bands.norm", &spectrogram, Activation::None)?
+        .unsqueeze(1)?;
     let mut x = convolve(pass, "stem", &x, KERNEL, config.stem_stride, Activation::Relu)?;
     for of in config.blocks() {
         x = block(config, pass, &of, &x)?;
@@ -141,7 +147,9 @@ fn block(config: &LiteConfig, pass: &Pass<'_>, block: &Block, x: &Tensor) -> Ten
 /// `[batch, 2 · channels · frequencies]`.
 fn pool(pass: &Pass<'_>, x: &Tensor) -> TensorResult<Tensor> {
     let features = x.flatten(1, 2)?;
-    let inner = pass.linear("attention.inner", &features.transpose(1, 2)?.contiguous()?)?.tanh()?;
+    let inner = pass
+        .linear("attention.inner", &features.transpose(1, 2)?.contiguous()?)?
+        .tanh()?;
     let scores = pass.linear("attention.outer", &inner)?;
     let weights = ops::softmax(&scores.transpose(1, 2)?)?;
     let mean = (&features * &weights)?.sum(D::Minus1)?;

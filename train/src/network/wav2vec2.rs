@@ -45,9 +45,17 @@ pub(super) fn parameters(config: &Config) -> Vec<Parameter> {
     for (i, (&outputs, &kernel)) in config.conv_dim.iter().zip(&config.conv_kernel).enumerate() {
         let layer = format!("backbone.feature_extractor.conv_layers.{i}");
         let fan_in = (inputs * kernel) as f32;
-        add(format!("{layer}.conv.weight"), &[outputs, inputs, kernel], Init::Normal((2.0 / fan_in).sqrt()));
+        add(
+            format!("{layer}.conv.weight"),
+            &[outputs, inputs, kernel],
+            Init::Normal((2.0 / fan_in).sqrt()),
+        );
         if config.conv_bias {
-            add(format!("{layer}.conv.bias"), &[outputs], Init::Uniform(fan_in.sqrt().recip()));
+            add(
+                format!("{layer}.conv.bias"),
+                &[outputs],
+                Init::Uniform(fan_in.sqrt().recip()),
+            );
         }
         if i == 0 || config.feat_extract_norm == "layer" {
             norm(&mut add, format!("{layer}.layer_norm"), outputs);
@@ -57,7 +65,13 @@ pub(super) fn parameters(config: &Config) -> Vec<Parameter> {
     let size = config.hidden_size;
     norm(&mut add, "backbone.feature_projection.layer_norm".to_owned(), inputs);
     let bound = Init::Uniform((inputs as f32).sqrt().recip());
-    linear(&mut add, "backbone.feature_projection.projection".to_owned(), inputs, size, bound);
+    linear(
+        &mut add,
+        "backbone.feature_projection.projection".to_owned(),
+        inputs,
+        size,
+        bound,
+    );
 
     let kernel = config.num_conv_pos_embeddings;
     let group = size / config.num_conv_pos_embedding_groups;
@@ -65,8 +79,16 @@ pub(super) fn parameters(config: &Config) -> Vec<Parameter> {
     let deviation = 2.0 / ((kernel * size) as f32).sqrt();
     // The magnitudes are those of the directions, as they are drawn: √(outputs · inputs) deviations.
     let magnitude = deviation * ((size * group) as f32).sqrt();
-    add(format!("{position}.parametrizations.weight.original0"), &[1, 1, kernel], Init::Constant(magnitude));
-    add(format!("{position}.parametrizations.weight.original1"), &[size, group, kernel], Init::Normal(deviation));
+    add(
+        format!("{position}.parametrizations.weight.original0"),
+        &[1, 1, kernel],
+        Init::Constant(magnitude),
+    );
+    add(
+        format!("{position}.parametrizations.weight.original1"),
+        &[size, group, kernel],
+        Init::Normal(deviation),
+    );
     add(format!("{position}.bias"), &[size], Init::Constant(0.0));
     norm(&mut add, "backbone.encoder.layer_norm".to_owned(), size);
 
@@ -78,8 +100,20 @@ pub(super) fn parameters(config: &Config) -> Vec<Parameter> {
         }
         norm(&mut add, format!("{layer}.layer_norm"), size);
         let inner = config.intermediate_size;
-        linear(&mut add, format!("{layer}.feed_forward.intermediate_dense"), size, inner, init);
-        linear(&mut add, format!("{layer}.feed_forward.output_dense"), inner, size, init);
+        linear(
+            &mut add,
+            format!("{layer}.feed_forward.intermediate_dense"),
+            size,
+            inner,
+            init,
+        );
+        linear(
+            &mut add,
+            format!("{layer}.feed_forward.output_dense"),
+            inner,
+            size,
+            init,
+        );
         norm(&mut add, format!("{layer}.final_layer_norm"), size);
     }
     // PyTorch's default for a linear layer.
@@ -96,7 +130,9 @@ pub(super) fn logits(config: &Config, pass: &Pass<'_>, batch: &Tensor, cut: Cut)
         Cut::Pooled => batch.clone(),
         Cut::Layers(layers) => network.layers(batch, layers.min(last))?.mean(1)?,
         Cut::Positions => network.encode(batch)?.mean(1)?,
-        Cut::Waveform => network.encode(&network.positions(&network.features(batch)?)?)?.mean(1)?,
+        Cut::Waveform => network
+            .encode(&network.positions(&network.features(batch)?)?)?
+            .mean(1)?,
     };
     pass.linear("classifier", &pooled)
 }
@@ -118,7 +154,10 @@ impl Wav2vec2<'_> {
             let name = format!("{layer}.layer_norm");
             if config.feat_extract_norm == "layer" {
                 let rows = x.transpose(1, 2)?.contiguous()?;
-                x = self.pass.layer_norm(&name, &rows, config.layer_norm_eps)?.transpose(1, 2)?;
+                x = self
+                    .pass
+                    .layer_norm(&name, &rows, config.layer_norm_eps)?
+                    .transpose(1, 2)?;
             } else if i == 0 {
                 x = self.instance_norm(&name, &x)?;
             }
@@ -126,7 +165,9 @@ impl Wav2vec2<'_> {
         }
         let rows = x.transpose(1, 2)?.contiguous()?;
         let name = "backbone.feature_projection";
-        let normed = self.pass.layer_norm(&format!("{name}.layer_norm"), &rows, config.layer_norm_eps)?;
+        let normed = self
+            .pass
+            .layer_norm(&format!("{name}.layer_norm"), &rows, config.layer_norm_eps)?;
         self.pass.linear(&format!("{name}.projection"), &normed)
     }
 
@@ -218,7 +259,9 @@ impl Wav2vec2<'_> {
     }
 
     fn feed_forward(&self, name: &str, x: &Tensor) -> Result<Tensor> {
-        let inner = self.pass.linear(&format!("{name}.feed_forward.intermediate_dense"), x)?;
+        let inner = self
+            .pass
+            .linear(&format!("{name}.feed_forward.intermediate_dense"), x)?;
         let inner = ops::gelu(&inner)?;
         self.pass.linear(&format!("{name}.feed_forward.output_dense"), &inner)
     }
@@ -230,7 +273,9 @@ impl Wav2vec2<'_> {
         let head_size = size / heads;
         let heads_of = |part: &str| -> Result<Tensor> {
             let x = self.pass.linear(&format!("{name}.{part}"), x)?;
-            x.reshape((batch, frames, heads, head_size))?.transpose(1, 2)?.contiguous()
+            x.reshape((batch, frames, heads, head_size))?
+                .transpose(1, 2)?
+                .contiguous()
         };
         let query = (heads_of("q_proj")? * (head_size as f64).powf(-0.5))?;
         let scores = query.matmul(&heads_of("k_proj")?.t()?)?;

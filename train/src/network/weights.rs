@@ -10,10 +10,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use sha2::{Digest as _, Sha256};
 
-use crate::ops::{self, Activation, Convolution};
-use crate::Result;
 #[cfg(doc)]
 use crate::Error;
+use crate::Result;
+use crate::files::Tensors;
+use crate::ops::{self, Activation, Convolution};
 
 /// A parameter of a network.
 pub(crate) struct Parameter {
@@ -145,7 +146,7 @@ impl Weights {
     /// # Errors
     ///
     /// [`Error::Candle`] if there is no memory for the copies.
-    pub fn numbers(&self) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+    pub fn numbers(&self) -> Result<Tensors> {
         let mut all = BTreeMap::new();
         for (name, weight) in &self.weights {
             let tensor = weight.tensor();
@@ -159,7 +160,7 @@ impl Weights {
     }
 
     /// What training changes: the trained tensors and the measured ones.
-    pub(crate) fn unfrozen(&self) -> Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+    pub(crate) fn unfrozen(&self) -> Result<Tensors> {
         let mut all = self.numbers()?;
         all.retain(|name, _| !matches!(self.weights.get(name), Some(Weight::Frozen(_))));
         Ok(all)
@@ -220,7 +221,7 @@ pub struct Pass<'a> {
 const BATCH_NORM_EPS: f32 = 1e-5;
 const BATCH_NORM_MOMENTUM: f32 = 0.1;
 
-type Tensors = candle_core::Result<Tensor>;
+type Output = candle_core::Result<Tensor>;
 
 impl<'a> Pass<'a> {
     /// A pass that scores.
@@ -251,7 +252,7 @@ impl<'a> Pass<'a> {
 
     /// Sets one stretch of bands and one of frames of each spectrogram `[batch, bands, frames]` to its mean, in training
     /// (SpecAugment, Park et al. 2019).
-    pub(crate) fn mask(&self, spectrograms: &Tensor) -> Tensors {
+    pub(crate) fn mask(&self, spectrograms: &Tensor) -> Output {
         let Some(rng) = self.training.as_ref().filter(|_| self.masks != [0, 0]) else {
             return Ok(spectrograms.clone());
         };
@@ -290,7 +291,7 @@ impl<'a> Pass<'a> {
     }
 
     /// `x [.., inputs] · weightᵀ + bias`.
-    pub(crate) fn linear(&self, name: &str, x: &Tensor) -> Tensors {
+    pub(crate) fn linear(&self, name: &str, x: &Tensor) -> Output {
         let weight = self.weight(&format!("{name}.weight"))?;
         let (outputs, inputs) = weight.dims2()?;
         let mut shape = x.dims().to_vec();
@@ -306,7 +307,7 @@ impl<'a> Pass<'a> {
     }
 
     /// `x [batch, inputs, height, width]` convolved, plus a bias if there is one.
-    pub(crate) fn convolve(&self, name: &str, x: &Tensor, how: Convolution) -> Tensors {
+    pub(crate) fn convolve(&self, name: &str, x: &Tensor, how: Convolution) -> Output {
         let out = ops::conv2d(x, self.weight(&format!("{name}.weight"))?, how)?;
         match self.optional(&format!("{name}.bias")) {
             Some(bias) => out.broadcast_add(&bias.reshape((1, (), 1, 1))?),
@@ -314,13 +315,13 @@ impl<'a> Pass<'a> {
         }
     }
 
-    pub(crate) fn layer_norm(&self, name: &str, x: &Tensor, epsilon: f32) -> Tensors {
+    pub(crate) fn layer_norm(&self, name: &str, x: &Tensor, epsilon: f32) -> Output {
         let weight = self.weight(&format!("{name}.weight"))?;
         ops::layer_norm(x, weight, self.weight(&format!("{name}.bias"))?, epsilon)
     }
 
     /// Batch norm of `x [batch, channels, ..]` with the activation after it.
-    pub(crate) fn batch_norm(&self, name: &str, x: &Tensor, activation: Activation) -> Tensors {
+    pub(crate) fn batch_norm(&self, name: &str, x: &Tensor, activation: Activation) -> Output {
         let weight = self.weight(&format!("{name}.weight"))?;
         let bias = self.weight(&format!("{name}.bias"))?;
         let (mean_name, variance_name) = (format!("{name}.running_mean"), format!("{name}.running_var"));
@@ -331,8 +332,14 @@ impl<'a> Pass<'a> {
             };
             let (weight, bias) = (weight.to_vec1::<f32>()?, bias.to_vec1::<f32>()?);
             let deviations = variance.iter().map(|variance| (variance + BATCH_NORM_EPS).sqrt());
-            let scale: Vec<f32> = weight.iter().zip(deviations).map(|(w, deviation)| w / deviation).collect();
-            let shift: Vec<f32> = (bias.iter().zip(&scale).zip(mean)).map(|((b, s), m)| b - s * m).collect();
+            let scale: Vec<f32> = weight
+                .iter()
+                .zip(deviations)
+                .map(|(w, deviation)| w / deviation)
+                .collect();
+            let shift: Vec<f32> = (bias.iter().zip(&scale).zip(mean))
+                .map(|((b, s), m)| b - s * m)
+                .collect();
             return ops::scale_shift(x, &scale, &shift, activation);
         }
         let (out, moments) = ops::batch_norm(x, weight, bias, BATCH_NORM_EPS, activation)?;
@@ -351,7 +358,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Sets a share `rate` of the numbers to zero in training, and scales the others up.
-    pub(crate) fn dropout(&self, x: &Tensor, rate: f32) -> Tensors {
+    pub(crate) fn dropout(&self, x: &Tensor, rate: f32) -> Output {
         let Some(rng) = self.training.as_ref().filter(|_| rate > 0.0) else {
             return Ok(x.clone());
         };

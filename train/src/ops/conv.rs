@@ -178,7 +178,11 @@ impl Convolution {
             .enumerate()
             .try_for_each_init(Vec::new, |columns, (index, (out, x))| {
                 let group = index % sizes.groups;
-                let kernels = matrix(&kernels[group * group_out * taps..][..group_out * taps], group_out, taps)?;
+                let kernels = matrix(
+                    &kernels[group * group_out * taps..][..group_out * taps],
+                    group_out,
+                    taps,
+                )?;
                 let patches = if sizes.is_pointwise() {
                     x
                 } else {
@@ -241,7 +245,11 @@ impl Convolution {
             .enumerate()
             .try_for_each_init(Vec::new, |columns, (index, (gradient, grad))| {
                 let group = index % sizes.groups;
-                let kernels = matrix(&kernels[group * group_out * taps..][..group_out * taps], group_out, taps)?;
+                let kernels = matrix(
+                    &kernels[group * group_out * taps..][..group_out * taps],
+                    group_out,
+                    taps,
+                )?;
                 let grad = matrix(grad, group_out, pixels)?;
                 if sizes.is_pointwise() {
                     general_mat_mul(1.0, &kernels.t(), &grad, 0.0, &mut matrix_mut(gradient, taps, pixels)?);
