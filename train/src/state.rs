@@ -61,8 +61,46 @@ pub(crate) fn write(
     for (name, numbers) in average {
         tensors.insert(format!("average:{name}"), flat(numbers));
     }
-    let notes = json!({"settings": settings, "progress": progress});
+    let notes = with_bits(json!({"settings": settings, "progress": progress}));
     files::write_tensors(&settings.out.join(FILE), &tensors, Some(&notes))
+}
+
+/// What precedes the bits of a number.
+const BITS: &str = "f64:";
+
+/// The numbers that aren't whole, as strings of their bits: a reader of JSON may be off by the last of them.
+fn with_bits(value: Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let bits = number.as_f64().unwrap_or_default().to_bits();
+            Value::String(format!("{BITS}{bits:016x}"))
+        }
+        Value::Array(values) => values.into_iter().map(with_bits).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, with_bits(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// The inverse of [`with_bits`].
+fn without_bits(value: Value) -> Value {
+    match value {
+        Value::String(text) => {
+            let bits = text.strip_prefix(BITS).filter(|digits| digits.len() == 16);
+            match bits.and_then(|digits| u64::from_str_radix(digits, 16).ok()) {
+                Some(bits) => json!(f64::from_bits(bits)),
+                None => Value::String(text),
+            }
+        }
+        Value::Array(values) => values.into_iter().map(without_bits).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, without_bits(value)))
+            .collect(),
+        other => other,
+    }
 }
 
 /// Reads the state of a run with the same settings into `weights`, if there is one.
@@ -71,7 +109,8 @@ pub(crate) fn read(settings: &Settings, weights: &mut Weights) -> Result<Option<
     if !path.is_file() {
         return Ok(None);
     }
-    let (tensors, mut notes) = files::read_tensors(&path)?;
+    let (tensors, notes) = files::read_tensors(&path)?;
+    let mut notes = without_bits(notes);
     same_settings(&settings.out, &json!(settings), &notes["settings"])?;
     let progress: Progress = serde_json::from_value(notes["progress"].take()).map_err(|error| Error::Format {
         path: path.clone(),
