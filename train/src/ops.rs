@@ -10,6 +10,7 @@ mod batch_norm;
 mod conv;
 mod gelu;
 mod layer_norm;
+mod residual;
 mod softmax;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
@@ -18,6 +19,7 @@ pub(crate) use batch_norm::{Activation, batch_norm, scale_shift};
 pub(crate) use conv::{Convolution, conv2d};
 pub(crate) use gelu::gelu;
 pub(crate) use layer_norm::layer_norm;
+pub(crate) use residual::{plane_means, residual};
 pub(crate) use softmax::softmax;
 
 /// The numbers of a contiguous `f32` tensor.

@@ -174,3 +174,53 @@ fn a_batch_can_be_learned_by_heart() {
         assert!(last < 0.01, "{last} after 300 steps");
     }
 }
+
+/// The small network's gradients are the slopes of its loss, which PyTorch's figures above don't cover.
+#[test]
+fn gradients_of_the_small_network_are_slopes() {
+    let config: bonafide_export::LiteConfig = serde_json::from_str(
+        r#"{"window_samples": 1200, "frame_samples": 64, "frame_hop": 32, "stem_channels": 3, "squeeze": 2,
+            "stages": [{"channels": 3, "blocks": 1, "stride": [1, 1]}, {"channels": 4, "blocks": 1, "stride": [2, 2]}],
+            "attention_size": 4, "dropout": 0.0}"#,
+    )
+    .unwrap();
+    let network = Network::Lite(config);
+    let mut weights = network.begin(&mut generator(1, &[])).unwrap();
+    let mut rng = generator(2, &[]);
+    let numbers: Vec<f32> = (0..4 * 1200)
+        .map(|_| rand::Rng::random_range(&mut rng, -0.5..0.5))
+        .collect();
+    let batch = Tensor::from_vec(numbers, (4, 1200), &Device::Cpu).unwrap();
+    let targets = [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]];
+    let loss = |weights: &Weights| {
+        let pass = Pass::training(weights, generator(3, &[]));
+        let logits = network.logits(&pass, &batch, Cut::Waveform).unwrap();
+        cross_entropy(&logits, &targets, [1.0, 1.0]).unwrap()
+    };
+    let gradients = gradients(&weights, &loss(&weights).backward().unwrap()).unwrap();
+    let before = weights.numbers().unwrap();
+    for (name, gradient) in &gradients {
+        // Along the gradient itself, where the slope is its norm.
+        let size = norm(gradient.iter().copied());
+        if size < 1e-2 {
+            continue;
+        }
+        let step = 2e-3 / size as f32;
+        let mut at = |sign: f32| {
+            let moved = before[name].1.iter().zip(gradient).map(|(x, g)| x + sign * step * g);
+            weights
+                .replace(BTreeMap::from([(name.clone(), moved.collect())]))
+                .unwrap();
+            f64::from(loss(&weights).to_scalar::<f32>().unwrap())
+        };
+        let slope = (at(1.0) - at(-1.0)) / (2.0 * f64::from(step));
+        weights
+            .replace(BTreeMap::from([(name.clone(), before[name].1.clone())]))
+            .unwrap();
+        let expected = size * size;
+        assert!(
+            (slope - expected).abs() < 0.05 * expected,
+            "{name}: {slope}, expected {expected}"
+        );
+    }
+}

@@ -3,7 +3,7 @@
 //! The exporter has its shape, and builds the same network as an ONNX graph: what is changed here must be changed there.
 
 use bonafide_export::{Block, LiteConfig};
-use candle_core::{D, Device, Result as TensorResult, Tensor};
+use candle_core::{D, DType, Device, Result as TensorResult, Tensor};
 
 use super::CLASSES;
 use super::weights::{Init, Parameter, Pass};
@@ -126,21 +126,23 @@ fn convolve(
 fn block(config: &LiteConfig, pass: &Pass<'_>, block: &Block, x: &Tensor) -> TensorResult<Tensor> {
     let (name, stride) = (&block.name, block.stride);
     let y = convolve(pass, &format!("{name}.first"), x, KERNEL, stride, Activation::Relu)?;
-    let mut y = convolve(pass, &format!("{name}.second"), &y, KERNEL, [1, 1], Activation::None)?;
-    if config.squeeze > 0 {
-        let means = y.mean((2, 3))?;
-        let inner = pass.linear(&format!("{name}.squeeze"), &means)?.relu()?;
+    let y = convolve(pass, &format!("{name}.second"), &y, KERNEL, [1, 1], Activation::None)?;
+    let weights = if config.squeeze > 0 {
+        let inner = pass
+            .linear(&format!("{name}.squeeze"), &ops::plane_means(&y)?)?
+            .relu()?;
         let outer = pass.linear(&format!("{name}.excite"), &inner)?;
         // The logistic function, in operators that have gradients.
-        let weights = ((outer.neg()?.exp()? + 1.0)?.recip()?).unsqueeze(2)?.unsqueeze(3)?;
-        y = y.broadcast_mul(&weights)?;
-    }
+        (outer.neg()?.exp()? + 1.0)?.recip()?
+    } else {
+        Tensor::ones((y.dim(0)?, block.outputs), DType::F32, &Device::Cpu)?
+    };
     let shortcut = if block.changes_shape() {
         convolve(pass, &format!("{name}.shortcut"), x, 1, stride, Activation::None)?
     } else {
         x.clone()
     };
-    (y + shortcut)?.relu()
+    ops::residual(&y, &weights, &shortcut)
 }
 
 /// Mean and standard deviation over time, weighed by attention: `[batch, channels, frequencies, frames]` →
