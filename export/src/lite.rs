@@ -346,8 +346,12 @@ impl<'a> Network<'a> {
             let waves = self
                 .graph
                 .weight(format!("{name}.weight"), vec![bins, 1, frame], values);
-            let strides = ("strides", Attribute::Ints(vec![config.frame_hop as i64]));
-            let x = self.graph.node("Conv", name.clone(), &[&x, &waves], &[strides]);
+            // rten wants the padding said, even if there is none.
+            let attributes = [
+                ("strides", Attribute::Ints(vec![config.frame_hop as i64])),
+                ("pads", Attribute::Ints(vec![0; 2])),
+            ];
+            let x = self.graph.node("Conv", name.clone(), &[&x, &waves], &attributes);
             parts.push(self.node("Mul", format!("{name}.square"), &[&x, &x]));
         }
         let power = self.node("Add", "spectrogram.power", &[&parts[0], &parts[1]]);
@@ -479,7 +483,8 @@ impl<'a> Network<'a> {
         shape.resize(2 + axes, 1);
         let weight = self.weight(&format!("{name}.weight"), &[outputs, inputs], &shape)?;
         let bias = self.weight(&format!("{name}.bias"), &[outputs], &[outputs])?;
-        Ok(self.node("Conv", name, &[x, &weight, &bias]))
+        let pads = ("pads", Attribute::Ints(vec![0; 2 * axes]));
+        Ok(self.graph.node("Conv", name, &[x, &weight, &bias], &[pads]))
     }
 
     fn node(&mut self, op_type: &str, name: impl Into<String>, inputs: &[&str]) -> String {
