@@ -346,10 +346,11 @@ impl<'a> Network<'a> {
             let waves = self
                 .graph
                 .weight(format!("{name}.weight"), vec![bins, 1, frame], values);
-            // rten wants the padding said, even if there is none.
+            // rten takes the defaults for those of two axes, so all is said.
             let attributes = [
                 ("strides", Attribute::Ints(vec![config.frame_hop as i64])),
                 ("pads", Attribute::Ints(vec![0; 2])),
+                ("dilations", Attribute::Ints(vec![1])),
             ];
             let x = self.graph.node("Conv", name.clone(), &[&x, &waves], &attributes);
             parts.push(self.node("Mul", format!("{name}.square"), &[&x, &x]));
@@ -483,8 +484,12 @@ impl<'a> Network<'a> {
         shape.resize(2 + axes, 1);
         let weight = self.weight(&format!("{name}.weight"), &[outputs, inputs], &shape)?;
         let bias = self.weight(&format!("{name}.bias"), &[outputs], &[outputs])?;
-        let pads = ("pads", Attribute::Ints(vec![0; 2 * axes]));
-        Ok(self.graph.node("Conv", name, &[x, &weight, &bias], &[pads]))
+        let attributes = [
+            ("strides", Attribute::Ints(vec![1; axes])),
+            ("pads", Attribute::Ints(vec![0; 2 * axes])),
+            ("dilations", Attribute::Ints(vec![1; axes])),
+        ];
+        Ok(self.graph.node("Conv", name, &[x, &weight, &bias], &attributes))
     }
 
     fn node(&mut self, op_type: &str, name: impl Into<String>, inputs: &[&str]) -> String {

@@ -1,8 +1,10 @@
 //! Convolution as matrix products: each window's patches are laid side by side (im2col) and multiplied with the kernels.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
 use super::{PARTS, numbers, sum, tensor, with_numbers};
@@ -89,30 +91,49 @@ impl Sizes {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
     }
 
-    /// Calls `row(channel, kernel row, kernel column)` for each row of the patches, in their order, with its numbers.
-    fn each_row<'a>(&self, columns: &'a mut [f32]) -> impl Iterator<Item = (usize, usize, usize, &'a mut [f32])> {
+    /// The output in rectangles of about [`TILE`] pixels, each of which is a stretch of the output too: whole lines, or a
+    /// part of one.
+    fn tiles(&self) -> Vec<Tile> {
+        let [height, width] = self.output;
+        let (lines, columns) = (TILE.div_ceil(width.max(1)).min(height.max(1)), width.clamp(1, TILE));
+        let lines = if columns < width { 1 } else { lines };
+        let from = (0..height).step_by(lines);
+        from.flat_map(|y| (0..width).step_by(columns).map(move |x| (y, x)))
+            .map(|(y, x)| Tile {
+                lines: y..(y + lines).min(height),
+                columns: x..(x + columns).min(width),
+            })
+            .collect()
+    }
+
+    /// Calls `row(channel, kernel row, kernel column)` for each row of a tile's patches, in their order, with its numbers.
+    fn each_row<'a>(
+        &self,
+        tile: &Tile,
+        patches: &'a mut [f32],
+    ) -> impl Iterator<Item = (usize, usize, usize, &'a mut [f32])> {
         let [height, width] = self.kernel;
-        columns
-            .chunks_exact_mut(self.pixels_out())
+        patches
+            .chunks_exact_mut(tile.len())
             .enumerate()
             .map(move |(row, numbers)| (row / (height * width), row / width % height, row % width, numbers))
     }
 
     /// The outputs along the width whose input column for `tap` lies inside the input.
-    fn inside(&self, tap: usize) -> std::ops::Range<usize> {
+    fn inside(&self, tap: usize) -> Range<usize> {
         let (stride, padding) = (self.stride[1], self.padding[1]);
         let first = padding.saturating_sub(tap).div_ceil(stride);
         let end = (self.input[1] + padding).saturating_sub(tap).div_ceil(stride);
         first.min(self.output[1])..end.min(self.output[1])
     }
 
-    /// Lays out the patches of one group's input `[channels, height, width]` as `[taps, pixels_out]`.
-    fn unfold(&self, input: &[f32], columns: &mut [f32]) {
+    /// Lays out the patches of a tile of one group's input `[channels, height, width]` as `[taps, tile]`.
+    fn unfold(&self, tile: &Tile, input: &[f32], patches: &mut [f32]) {
         let [height, width] = self.input;
-        for (channel, tap_y, tap_x, numbers) in self.each_row(columns) {
+        for (channel, tap_y, tap_x, numbers) in self.each_row(tile, patches) {
             let plane = &input[channel * height * width..][..height * width];
-            let inside = self.inside(tap_x);
-            for (y, out) in numbers.chunks_exact_mut(self.output[1]).enumerate() {
+            let inside = tile.columns_inside(self.inside(tap_x));
+            for (y, out) in tile.lines.clone().zip(numbers.chunks_exact_mut(tile.columns.len())) {
                 let source = (y * self.stride[0] + tap_y).wrapping_sub(self.padding[0]);
                 if source >= height || inside.is_empty() {
                     out.fill(0.0);
@@ -121,7 +142,7 @@ impl Sizes {
                 let line = &plane[source * width..][..width];
                 out[..inside.start].fill(0.0);
                 out[inside.end..].fill(0.0);
-                let from = inside.start * self.stride[1] + tap_x - self.padding[1];
+                let from = (tile.columns.start + inside.start) * self.stride[1] + tap_x - self.padding[1];
                 let out = &mut out[inside.clone()];
                 if self.stride[1] == 1 {
                     out.copy_from_slice(&line[from..from + out.len()]);
@@ -134,25 +155,52 @@ impl Sizes {
     }
 
     /// The transpose of [`unfold`](Self::unfold): adds each patch to where it came from.
-    fn fold(&self, columns: &mut [f32], input: &mut [f32]) {
+    fn fold(&self, tile: &Tile, patches: &mut [f32], input: &mut [f32]) {
         let [height, width] = self.input;
-        for (channel, tap_y, tap_x, numbers) in self.each_row(columns) {
+        for (channel, tap_y, tap_x, numbers) in self.each_row(tile, patches) {
             let plane = &mut input[channel * height * width..][..height * width];
-            let inside = self.inside(tap_x);
+            let inside = tile.columns_inside(self.inside(tap_x));
             if inside.is_empty() {
                 continue;
             }
-            for (y, from) in numbers.chunks_exact(self.output[1]).enumerate() {
+            for (y, from) in tile.lines.clone().zip(numbers.chunks_exact(tile.columns.len())) {
                 let target = (y * self.stride[0] + tap_y).wrapping_sub(self.padding[0]);
                 if target >= height {
                     continue;
                 }
                 let line = &mut plane[target * width..][..width];
-                let to = inside.start * self.stride[1] + tap_x - self.padding[1];
+                let to = (tile.columns.start + inside.start) * self.stride[1] + tap_x - self.padding[1];
                 let strided = line[to..].iter_mut().step_by(self.stride[1]);
                 strided.zip(&from[inside.clone()]).for_each(|(sum, &x)| *sum += x);
             }
         }
+    }
+}
+
+/// Pixels in a tile: so few that a tile's patches stay in a core's cache between laying them out and multiplying them.
+const TILE: usize = 512;
+
+/// A rectangle of the output.
+struct Tile {
+    lines: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Tile {
+    fn len(&self) -> usize {
+        self.lines.len() * self.columns.len()
+    }
+
+    /// Where it is among the output's pixels, whose lines are so wide.
+    fn pixels(&self, width: usize) -> Range<usize> {
+        let start = self.lines.start * width + self.columns.start;
+        start..start + self.len()
+    }
+
+    /// The part of some columns that lies in the tile, from the tile's first on.
+    fn columns_inside(&self, columns: Range<usize>) -> Range<usize> {
+        let within = |x: usize| x.clamp(self.columns.start, self.columns.end) - self.columns.start;
+        within(columns.start)..within(columns.end)
     }
 }
 
@@ -165,33 +213,33 @@ fn matrix_mut(numbers: &mut [f32], rows: usize, columns: usize) -> Result<ArrayV
 }
 
 impl Convolution {
-    /// `out = kernels · patches`, window by window.
+    /// `out = kernels · patches`, window by window and tile by tile.
     fn forward(sizes: &Sizes, x: &[f32], kernels: &[f32]) -> Result<Vec<f32>> {
-        let (taps, pixels) = (sizes.taps(), sizes.pixels_out());
-        let (group_in, group_out) = (
-            sizes.inputs / sizes.groups * sizes.pixels_in(),
-            sizes.outputs / sizes.groups,
-        );
+        let (taps, pixels, tiles) = (sizes.taps(), sizes.pixels_out(), sizes.tiles());
+        let group_in = sizes.inputs / sizes.groups * sizes.pixels_in();
+        let group_out = sizes.outputs / sizes.groups;
         let mut out = vec![0.0; sizes.batch * sizes.outputs * pixels];
         out.par_chunks_mut(group_out * pixels)
             .zip(x.par_chunks(group_in))
             .enumerate()
-            .try_for_each_init(Vec::new, |columns, (index, (out, x))| {
+            .try_for_each_init(Vec::new, |patches, (index, (out, x))| {
                 let group = index % sizes.groups;
                 let kernels = matrix(
                     &kernels[group * group_out * taps..][..group_out * taps],
                     group_out,
                     taps,
                 )?;
-                let patches = if sizes.is_pointwise() {
-                    x
-                } else {
-                    columns.resize(taps * pixels, 0.0);
-                    sizes.unfold(x, columns);
-                    &columns[..]
-                };
-                let patches = matrix(patches, taps, pixels)?;
-                general_mat_mul(1.0, &kernels, &patches, 0.0, &mut matrix_mut(out, group_out, pixels)?);
+                let mut out = matrix_mut(out, group_out, pixels)?;
+                if sizes.is_pointwise() {
+                    general_mat_mul(1.0, &kernels, &matrix(x, taps, pixels)?, 0.0, &mut out);
+                    return Ok(());
+                }
+                for tile in &tiles {
+                    patches.resize(taps * tile.len(), 0.0);
+                    sizes.unfold(tile, x, patches);
+                    let mut out = out.slice_mut(s![.., tile.pixels(sizes.output[1])]);
+                    general_mat_mul(1.0, &kernels, &matrix(patches, taps, tile.len())?, 0.0, &mut out);
+                }
                 Ok::<_, candle_core::Error>(())
             })?;
         Ok(out)
@@ -199,7 +247,7 @@ impl Convolution {
 
     /// The gradient of the kernels: `grad · patchesᵀ`, summed over the batch.
     fn kernel_gradient(sizes: &Sizes, x: &[f32], grad: &[f32]) -> Result<Vec<f32>> {
-        let (taps, pixels) = (sizes.taps(), sizes.pixels_out());
+        let (taps, pixels, tiles) = (sizes.taps(), sizes.pixels_out(), sizes.tiles());
         let group_in = sizes.inputs / sizes.groups * sizes.pixels_in();
         let group_out = sizes.outputs / sizes.groups;
         let windows = sizes.batch.div_ceil(PARTS);
@@ -208,24 +256,26 @@ impl Convolution {
             .zip(grad.par_chunks(windows * sizes.outputs * pixels))
             .map(|(x, grad)| {
                 let mut total = vec![0.0; sizes.outputs * taps];
-                let mut columns = vec![0.0; if sizes.is_pointwise() { 0 } else { taps * pixels }];
+                let mut patches = Vec::new();
                 let of_windows = x.chunks_exact(group_in).zip(grad.chunks_exact(group_out * pixels));
                 for (index, (x, grad)) in of_windows.enumerate() {
-                    let patches = if sizes.is_pointwise() {
-                        x
-                    } else {
-                        sizes.unfold(x, &mut columns);
-                        &columns[..]
-                    };
                     let group = index % sizes.groups;
                     let total = &mut total[group * group_out * taps..][..group_out * taps];
-                    general_mat_mul(
-                        1.0,
-                        &matrix(grad, group_out, pixels)?,
-                        &matrix(patches, taps, pixels)?.t(),
-                        1.0,
-                        &mut matrix_mut(total, group_out, taps)?,
-                    );
+                    let mut total = matrix_mut(total, group_out, taps)?;
+                    let grad = matrix(grad, group_out, pixels)?;
+                    for tile in &tiles {
+                        let range = tile.pixels(sizes.output[1]);
+                        let grad = grad.slice(s![.., range.clone()]);
+                        if sizes.is_pointwise() {
+                            let patches = matrix(x, taps, pixels)?;
+                            general_mat_mul(1.0, &grad, &patches.slice(s![.., range]).t(), 1.0, &mut total);
+                        } else {
+                            patches.resize(taps * tile.len(), 0.0);
+                            sizes.unfold(tile, x, &mut patches);
+                            let patches = matrix(&patches, taps, tile.len())?;
+                            general_mat_mul(1.0, &grad, &patches.t(), 1.0, &mut total);
+                        }
+                    }
                 }
                 Ok(total)
             })
@@ -235,7 +285,7 @@ impl Convolution {
 
     /// The gradient of the input: `kernelsᵀ · grad`, each patch added to where it came from.
     fn input_gradient(sizes: &Sizes, kernels: &[f32], grad: &[f32]) -> Result<Vec<f32>> {
-        let (taps, pixels) = (sizes.taps(), sizes.pixels_out());
+        let (taps, pixels, tiles) = (sizes.taps(), sizes.pixels_out(), sizes.tiles());
         let group_in = sizes.inputs / sizes.groups * sizes.pixels_in();
         let group_out = sizes.outputs / sizes.groups;
         let mut gradient = vec![0.0; sizes.batch * sizes.groups * group_in];
@@ -243,7 +293,7 @@ impl Convolution {
             .par_chunks_mut(group_in)
             .zip(grad.par_chunks(group_out * pixels))
             .enumerate()
-            .try_for_each_init(Vec::new, |columns, (index, (gradient, grad))| {
+            .try_for_each_init(Vec::new, |patches, (index, (gradient, grad))| {
                 let group = index % sizes.groups;
                 let kernels = matrix(
                     &kernels[group * group_out * taps..][..group_out * taps],
@@ -253,10 +303,19 @@ impl Convolution {
                 let grad = matrix(grad, group_out, pixels)?;
                 if sizes.is_pointwise() {
                     general_mat_mul(1.0, &kernels.t(), &grad, 0.0, &mut matrix_mut(gradient, taps, pixels)?);
-                } else {
-                    columns.resize(taps * pixels, 0.0);
-                    general_mat_mul(1.0, &kernels.t(), &grad, 0.0, &mut matrix_mut(columns, taps, pixels)?);
-                    sizes.fold(columns, gradient);
+                    return Ok(());
+                }
+                for tile in &tiles {
+                    let grad = grad.slice(s![.., tile.pixels(sizes.output[1])]);
+                    patches.resize(taps * tile.len(), 0.0);
+                    general_mat_mul(
+                        1.0,
+                        &kernels.t(),
+                        &grad,
+                        0.0,
+                        &mut matrix_mut(patches, taps, tile.len())?,
+                    );
+                    sizes.fold(tile, patches, gradient);
                 }
                 Ok::<_, candle_core::Error>(())
             })?;
