@@ -464,6 +464,12 @@ pub enum Error {
         /// The largest value that can be held, of either sign.
         limit: f32,
     },
+    /// The graph was to end at a node that it doesn't have.
+    #[error("the graph has no node `{name}` to end at")]
+    NoNode {
+        /// The node's name.
+        name: String,
+    },
 
     /// The model could not be written.
     #[error("cannot write {}: {source}; nothing was left behind", path.display())]

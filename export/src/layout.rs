@@ -37,6 +37,9 @@ pub enum Layout {
     /// AntiDeepfake's: fairseq's wav2vec 2.0 or HuBERT under `m_ssl.model.`, whose mean over time goes to `proj_fc.`.
     /// Class 0 is spoof, and the samples go through a layer norm. The shape is found from the tensors.
     AntiDeepfake,
+    /// `bonafide-train`'s small spectral network, known by the `model_type` of its `config.json`. Class 1 is spoof, and the
+    /// samples are taken as they are.
+    Lite,
 }
 
 impl Layout {
@@ -46,7 +49,7 @@ impl Layout {
             Self::Wav2Vec2ForSequenceClassification => Some("wav2vec2"),
             Self::HubertForSequenceClassification => Some("hubert"),
             Self::WavLmForSequenceClassification => Some("wavlm"),
-            Self::Original | Self::AntiDeepfake => None,
+            Self::Original | Self::AntiDeepfake | Self::Lite => None,
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Layout {
             Self::HubertForSequenceClassification => "Hugging Face's HubertForSequenceClassification",
             Self::WavLmForSequenceClassification => "Hugging Face's WavLMForSequenceClassification",
             Self::AntiDeepfake => "AntiDeepfake's (m_ssl.model, proj_fc)",
+            Self::Lite => "bonafide-train's small network",
         })
     }
 }

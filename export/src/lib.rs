@@ -33,6 +33,7 @@ pub mod hub;
 mod inspect;
 mod labels;
 mod layout;
+mod lite;
 mod measure;
 mod names;
 mod onnx;
@@ -54,6 +55,7 @@ pub use inspect::{ExternalData, FileInfo, Inspection, Kind, OnnxInfo, Port, Size
 pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
 use layout::{Recognised, recognise};
+pub use lite::{Block, LiteConfig, Stage};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
 pub use precision::{Precision, Target};
 pub use preprocessor::Normalization;
@@ -88,6 +90,9 @@ pub struct Options {
     pub precision: Precision,
     /// What the model is to run on, which matters for [`Precision::Int8`] only.
     pub target: Target,
+    /// The node to end the graph at instead of the logits, and whose value is then its output: a part of the network,
+    /// for training. What comes after it is left out. Such a graph is no detector.
+    pub end_at: Option<String>,
     /// Weights of more bytes than this in all go to a file of their own, `OUT.onnx.data`. By default, and at most, as
     /// many as fit into protobuf's 2 GiB.
     pub external_data_above: u64,
@@ -102,6 +107,7 @@ impl Default for Options {
             batch: Batch::Dynamic,
             precision: Precision::default(),
             target: Target::default(),
+            end_at: None,
             external_data_above: EXTERNAL_DATA_ABOVE,
         }
     }
@@ -140,6 +146,16 @@ pub struct Progress {
     pub total: u64,
 }
 
+/// A network's shape.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Shape {
+    /// wav2vec2, HuBERT or WavLM.
+    Wav2vec2(Box<Config>),
+    /// The small spectral network.
+    Lite(LiteConfig),
+}
+
 /// What was exported.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -151,7 +167,7 @@ pub struct Summary {
     /// What happens to a window's samples before the network sees them.
     pub normalization: Normalization,
     /// The network's shape.
-    pub config: Config,
+    pub shape: Shape,
     /// The file that states the shape; `None` when that of `facebook/wav2vec2-base` was assumed, or when it was found
     /// from the tensors (AntiDeepfake's layout).
     pub config_path: Option<PathBuf>,
@@ -181,12 +197,26 @@ pub fn export(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Summary> {
     let (checkpoint, out) = (Checkpoint::open(checkpoint)?, out.as_ref());
-    let network = recognise(&checkpoint, options)?;
     let batch = match options.batch {
         Batch::Dynamic => Dimension::Named("N"),
         Batch::Fixed(windows) => Dimension::Fixed(windows.get()),
     };
-    let graph = wav2vec2::build(&network, options.window_samples, &batch)?;
+    let recognised;
+    let (mut graph, about) = if let Some(config) = lite::find(&checkpoint, options.config.as_deref())? {
+        (
+            lite::build(&checkpoint, &config, &batch)?,
+            About::lite(config, &checkpoint, options),
+        )
+    } else {
+        recognised = recognise(&checkpoint, options)?;
+        let graph = wav2vec2::build(&recognised, options.window_samples, &batch)?;
+        (graph, About::wav2vec2(&recognised, options))
+    };
+    if let Some(name) = &options.end_at
+        && !graph.end_at(name)
+    {
+        return Err(Error::NoNode { name: name.clone() });
+    }
     let graph = precision::apply(graph, options.precision, options.target);
 
     let mut report = Progress {
@@ -198,7 +228,7 @@ pub fn export(
         progress(report);
     };
     let source = Source::read(&checkpoint, &mut advance)?;
-    let metadata = metadata(&checkpoint, &network, &source, options);
+    let metadata = metadata(&checkpoint, &about, &source, options.precision);
     let model = Model {
         graph,
         metadata: &metadata,
@@ -207,35 +237,77 @@ pub fn export(
 
     Ok(Summary {
         parameters: checkpoint.tensors().map(|(_, tensor)| tensor.elements() as u64).sum(),
-        frames: network.config.frames(options.window_samples),
+        frames: about.frames,
         bytes,
         metadata,
-        layout: network.layout,
-        labels: network.labels,
-        normalization: network.normalization,
-        config_path: network.config_path,
-        config: network.config,
+        layout: about.layout,
+        labels: about.labels,
+        normalization: about.normalization,
+        config_path: about.config_path,
+        shape: about.shape,
     })
 }
 
+/// What there is to say of a network besides its weights.
+struct About {
+    layout: Layout,
+    shape: Shape,
+    config_path: Option<PathBuf>,
+    labels: Labels,
+    normalization: Normalization,
+    window_samples: usize,
+    frames: usize,
+}
+
+impl About {
+    fn wav2vec2(network: &Recognised<'_>, options: &Options) -> Self {
+        Self {
+            layout: network.layout,
+            shape: Shape::Wav2vec2(Box::new(network.config.clone())),
+            config_path: network.config_path.clone(),
+            labels: network.labels.clone(),
+            normalization: network.normalization,
+            window_samples: options.window_samples,
+            frames: network.config.frames(options.window_samples),
+        }
+    }
+
+    fn lite(config: LiteConfig, checkpoint: &Checkpoint, options: &Options) -> Self {
+        let beside = || checkpoint.path().with_file_name("config.json");
+        Self {
+            layout: Layout::Lite,
+            config_path: Some(options.config.clone().unwrap_or_else(beside)),
+            labels: Labels {
+                spoof_index: 1,
+                source: LabelSource::Layout,
+            },
+            normalization: Normalization::None,
+            window_samples: config.window_samples,
+            frames: config.frames(),
+            shape: Shape::Lite(config),
+        }
+    }
+
+    fn architecture(&self) -> &str {
+        match &self.shape {
+            Shape::Wav2vec2(config) => &config.model_type,
+            Shape::Lite(config) => &config.model_type,
+        }
+    }
+}
+
 /// What a user of the model must know, under keys that `bonafide` reads. `models/README.md` documents them.
-fn metadata(
-    checkpoint: &Checkpoint,
-    network: &Recognised<'_>,
-    source: &Source,
-    options: &Options,
-) -> Vec<(String, String)> {
-    let window_samples = options.window_samples;
+fn metadata(checkpoint: &Checkpoint, about: &About, source: &Source, precision: Precision) -> Vec<(String, String)> {
     let mut entries = vec![
         ("format_version", "1".to_owned()),
-        ("architecture", network.config.model_type.clone()),
+        ("architecture", about.architecture().to_owned()),
         ("sample_rate", SAMPLE_RATE.to_string()),
-        ("window_samples", window_samples.to_string()),
-        ("hop_samples", window_samples.div_ceil(2).to_string()),
+        ("window_samples", about.window_samples.to_string()),
+        ("hop_samples", about.window_samples.div_ceil(2).to_string()),
         ("labels", "bonafide,spoof".to_owned()),
-        ("normalization", network.normalization.metadata().to_owned()),
+        ("normalization", about.normalization.metadata().to_owned()),
         ("threshold", THRESHOLD.to_string()),
-        ("precision", options.precision.to_string()),
+        ("precision", precision.to_string()),
         ("source_file", source.name.clone()),
         ("source_sha256", source.sha256.clone()),
     ];

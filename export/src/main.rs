@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Layout, Options, Precision, Summary, Target, export};
+use bonafide_export::{Batch, Layout, Options, Precision, Shape, Summary, Target, export};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -149,7 +149,6 @@ fn fetch(name: &str, _: &ProgressBar) -> bonafide_export::Result<PathBuf> {
 }
 
 fn report(summary: &Summary, out: &str) {
-    let config = &summary.config;
     let shape_source = match &summary.config_path {
         Some(path) => path.display().to_string(),
         None if summary.layout == Layout::Original => {
@@ -162,10 +161,14 @@ fn report(summary: &Summary, out: &str) {
         summary.bytes as f64 / 1e6,
         summary.parameters
     );
-    println!(
-        "  {} layers of {}, {} heads ({shape_source})",
-        config.num_hidden_layers, config.hidden_size, config.num_attention_heads
-    );
+    match &summary.shape {
+        Shape::Wav2vec2(config) => println!(
+            "  {} layers of {}, {} heads ({shape_source})",
+            config.num_hidden_layers, config.hidden_size, config.num_attention_heads
+        ),
+        Shape::Lite(config) => println!("  {} residual blocks ({shape_source})", config.blocks().len()),
+        _ => {}
+    }
     println!("  layout: {}", summary.layout);
     println!("  classes: {}", summary.labels);
     println!("  samples: {}", summary.normalization);

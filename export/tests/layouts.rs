@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bonafide_export::{Error, LabelSource, Layout, Normalization, Options, Summary, export};
+use bonafide_export::{Error, LabelSource, Layout, Normalization, Options, Shape, Summary, export};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -427,9 +427,12 @@ fn without_a_config_only_the_tensors_of_fairseq_tell_enough() {
     );
     let folder = Folder::of("antideepfake_large");
     let summary = folder.export().unwrap();
-    assert!(summary.config.do_stable_layer_norm && summary.config.conv_bias);
-    assert_eq!(summary.config.conv_stride, [5, 2, 2, 2, 2, 2, 2]);
-    assert_eq!(summary.config.num_conv_pos_embedding_groups, 5);
+    let Shape::Wav2vec2(config) = summary.shape else {
+        panic!("{:?} is no wav2vec2", summary.shape);
+    };
+    assert!(config.do_stable_layer_norm && config.conv_bias);
+    assert_eq!(config.conv_stride, [5, 2, 2, 2, 2, 2, 2]);
+    assert_eq!(config.num_conv_pos_embedding_groups, 5);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A graph under construction: nodes in order, and weights that are produced only when they are written.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use half::f16;
@@ -115,6 +116,33 @@ impl<'a> Graph<'a> {
     /// Declares the float value `name` an output of the graph.
     pub(crate) fn output(&mut self, name: &str, shape: &[Dimension]) {
         self.outputs.push(value_info(name, shape));
+    }
+
+    /// Ends the graph at the node `name`, whose value becomes the only output, and drops what it doesn't need. `false`,
+    /// and nothing is changed, if there is no such node.
+    pub(crate) fn end_at(&mut self, name: &str) -> bool {
+        if !self.nodes.iter().any(|node| node.name.as_deref() == Some(name)) {
+            return false;
+        }
+        let mut needed = BTreeSet::from([name.to_owned()]);
+        // Nodes come after what they need.
+        for node in self.nodes.iter().rev() {
+            if node.output.iter().any(|output| needed.contains(output)) {
+                needed.extend(node.input.iter().cloned());
+            }
+        }
+        self.nodes
+            .retain(|node| node.output.iter().any(|output| needed.contains(output)));
+        self.initializers
+            .retain(|initializer| needed.contains(&initializer.name));
+        let mut output = value_info(name, &[]);
+        if let Some(type_proto::Value::TensorType(tensor)) = output.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        {
+            // Its shape follows from the graph.
+            tensor.shape = None;
+        }
+        self.outputs = vec![output];
+        true
     }
 
     /// Adds a node and returns the name of its output, which is the node's own.

@@ -1,0 +1,209 @@
+//! What is done to windows in training so that the network learns voices and not recordings.
+//!
+//! Both labels go through the same. Everything is drawn from one generator per window and epoch, so that a run can be
+//! repeated and resumed.
+
+mod band;
+mod codec;
+mod distortion;
+mod noise;
+mod pool;
+mod reverb;
+mod spectrum;
+mod transform;
+
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+
+pub use pool::Pool;
+
+/// What is done to a window.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Augment {
+    /// Nothing.
+    #[default]
+    None,
+    /// White noise at 10 to 30 dB below the voice: the reference's stage 2.
+    WhiteNoise,
+    /// Rooms, noise, distortion, band limits, codecs and gain, each by chance.
+    Strong(Recordings),
+}
+
+/// Recordings that the strong augmentation mixes in; any may be empty.
+#[derive(Debug, Default)]
+pub struct Recordings {
+    /// Noise and music.
+    pub noise: Pool,
+    /// Voices for babble. They should be bona fide and synthetic alike, or else noise tells the label.
+    pub babble: Pool,
+    /// Impulse responses of rooms and devices.
+    pub rooms: Pool,
+}
+
+/// How often the parts of the strong augmentation happen.
+mod chance {
+    pub(super) const TRIM: f64 = 0.3;
+    pub(super) const REVERB: f64 = 0.3;
+    pub(super) const DISTORTION: f64 = 0.3;
+    pub(super) const NOISE: f64 = 0.5;
+    pub(super) const BAND: f64 = 0.4;
+    pub(super) const CODEC: f64 = 0.4;
+    pub(super) const CLIPPING: f64 = 0.1;
+}
+
+/// 20 ms at 16 kHz, over which silence is measured.
+const FRAME: usize = 320;
+/// A frame this much quieter than the loudest is silence: −40 dB in power.
+const SILENCE: f32 = 1e-4;
+
+impl Augment {
+    /// Cuts a window of `length` samples out of a clip, at or near `start`, and changes it.
+    ///
+    /// The strong augmentation moves the start by up to a quarter of a window either way, and may first trim the
+    /// silence off the clip's ends.
+    pub(crate) fn cut(&self, clip: &[f32], start: usize, length: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        let Self::Strong(recordings) = self else {
+            let mut window = cut(clip, start, length);
+            if matches!(self, Self::WhiteNoise) {
+                noise::add_white(&mut window, rng.random_range(10.0..30.0), rng);
+            }
+            return window;
+        };
+        let clip = if rng.random_bool(chance::TRIM) {
+            trim(clip)
+        } else {
+            clip
+        };
+        let reach = length / 4;
+        let moved = (start + rng.random_range(0..=2 * reach)).saturating_sub(reach);
+        let mut window = cut(clip, moved.min(clip.len().saturating_sub(length)), length);
+        recordings.apply(&mut window, rng);
+        window
+    }
+}
+
+impl Recordings {
+    fn apply(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
+        if rng.random_bool(chance::REVERB) {
+            reverb::add(window, &self.rooms, rng);
+        }
+        if rng.random_bool(chance::DISTORTION) {
+            distortion::add(window, rng);
+        }
+        if rng.random_bool(chance::NOISE) {
+            noise::add(window, &self.noise, &self.babble, rng);
+        }
+        if rng.random_bool(chance::BAND) {
+            band::limit(window, rng);
+        }
+        if rng.random_bool(chance::CODEC) {
+            codec::pass(window, rng);
+        }
+        level(window, rng);
+    }
+}
+
+/// Scales the window to a peak between −24 dB and full scale, and now and then beyond, where it is clipped. Then rounds
+/// it to 16 bits, as nearly all recordings are.
+fn level(window: &mut [f32], rng: &mut ChaCha8Rng) {
+    let peak = window.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
+    if peak == 0.0 {
+        return;
+    }
+    let decibels: f32 = if rng.random_bool(chance::CLIPPING) {
+        rng.random_range(0.0..12.0)
+    } else {
+        rng.random_range(-24.0..0.0)
+    };
+    let gain = from_decibels(decibels) / peak;
+    for x in window {
+        *x = ((*x * gain).clamp(-1.0, 1.0) * 32_767.0).round() / 32_768.0;
+    }
+}
+
+/// `length` samples from `start` on, with zeros past the clip's end.
+fn cut(clip: &[f32], start: usize, length: usize) -> Vec<f32> {
+    let rest = clip.get(start..).unwrap_or_default();
+    let mut window = rest[..rest.len().min(length)].to_vec();
+    window.resize(length, 0.0);
+    window
+}
+
+/// The clip without the silence at its ends.
+fn trim(clip: &[f32]) -> &[f32] {
+    let powers: Vec<f32> = clip.chunks(FRAME).map(power).collect();
+    let loudest = powers.iter().copied().fold(0.0, f32::max);
+    let loud = |power: &f32| *power > loudest * SILENCE;
+    match (powers.iter().position(loud), powers.iter().rposition(loud)) {
+        (Some(first), Some(last)) => &clip[first * FRAME..((last + 1) * FRAME).min(clip.len())],
+        _ => clip,
+    }
+}
+
+/// The mean square.
+fn power(samples: &[f32]) -> f32 {
+    samples.iter().map(|x| x * x).sum::<f32>() / samples.len().max(1) as f32
+}
+
+/// A factor of amplitude.
+fn from_decibels(decibels: f32) -> f32 {
+    10.0_f32.powf(decibels / 20.0)
+}
+
+/// A generator for one of many things of a run: the same for the same numbers, whatever was drawn for others.
+pub(crate) fn generator(seed: u64, of: &[u64]) -> ChaCha8Rng {
+    use rand::SeedableRng as _;
+    // SplitMix64's mixing of each number into the one before.
+    let mixed = of.iter().fold(seed, |state, &number| {
+        let mut z = state
+            .wrapping_add(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(number.wrapping_mul(0xd134_2543_de82_ef95));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    });
+    ChaCha8Rng::seed_from_u64(mixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone() -> Vec<f32> {
+        (0..48_000).map(|n| (n as f32 * 0.07).sin() * 0.3).collect()
+    }
+
+    #[test]
+    fn the_same_draw_gives_the_same_window_and_another_gives_another() {
+        let augment = Augment::Strong(Recordings::default());
+        let cut = |epoch| augment.cut(&tone(), 0, 64_000, &mut generator(1, &[epoch, 7]));
+        for epoch in 0..60 {
+            let window = cut(epoch);
+            assert_eq!(window.len(), 64_000);
+            assert!(window.iter().all(|x| (-1.0..=1.0).contains(x)), "epoch {epoch}");
+            assert_eq!(window, cut(epoch), "epoch {epoch}");
+        }
+        assert_ne!(cut(0), cut(1));
+    }
+
+    #[test]
+    fn white_noise_has_the_ratio_drawn() {
+        let clip = tone();
+        let window = Augment::WhiteNoise.cut(&clip, 0, 48_000, &mut generator(3, &[]));
+        let noise: Vec<f32> = window.iter().zip(&clip).map(|(noisy, clean)| noisy - clean).collect();
+        let ratio = 10.0 * (power(&clip) / power(&noise)).log10();
+        assert!((9.9..30.1).contains(&ratio), "{ratio} dB");
+    }
+
+    #[test]
+    fn silence_is_trimmed_off_the_ends_only() {
+        let mut clip = vec![0.0; 4 * FRAME];
+        clip.extend([0.5; FRAME]);
+        clip.extend([0.0; 2 * FRAME]);
+        clip.extend([0.5; FRAME]);
+        clip.extend([0.0; 100]);
+        assert_eq!(trim(&clip).len(), 4 * FRAME);
+        assert_eq!(trim(&[0.0; 1000]).len(), 1000);
+    }
+}

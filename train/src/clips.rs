@@ -1,0 +1,229 @@
+//! The clips of a list, decoded, and their windows.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bonafide::{Audio, Label, MIN_SAMPLES, Windowing};
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+
+use crate::list::Clip;
+use crate::{Error, Result};
+
+/// Clips that can be used, and the windows they are cut into: each is a sample with its clip's label.
+pub struct Clips {
+    clips: Vec<Clip>,
+    samples: Vec<Samples>,
+    windows: Vec<WindowAt>,
+    windowing: Windowing,
+    /// SHA-256 of all samples.
+    digest: String,
+    /// Files that can't be used, and why.
+    pub bad: Vec<(PathBuf, String)>,
+}
+
+/// A window of a clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WindowAt {
+    pub(crate) clip: usize,
+    /// Which of the clip's windows.
+    pub(crate) index: usize,
+}
+
+/// A clip's samples: mono, 16 kHz.
+enum Samples {
+    /// Samples that are multiples of 2⁻¹⁵, as those of 16-bit files are.
+    Sixteen(Vec<i16>),
+    Float(Vec<f32>),
+    /// Not kept: read again each time.
+    OnDisk,
+}
+
+impl Samples {
+    fn keep(samples: Vec<f32>) -> Self {
+        let scaled = |x: f32| x * 32_768.0;
+        let is_sixteen = |&x: &f32| scaled(x).fract() == 0.0 && (-32_768.0..=32_767.0).contains(&scaled(x));
+        if samples.iter().all(is_sixteen) {
+            return Self::Sixteen(samples.iter().map(|&x| scaled(x) as i16).collect());
+        }
+        Self::Float(samples)
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Sixteen(samples) => samples.len() * size_of::<i16>(),
+            Self::Float(samples) => samples.len() * size_of::<f32>(),
+            Self::OnDisk => 0,
+        }
+    }
+}
+
+/// How a list's clips are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The share of clips that may be unusable, 0 to 1.
+    pub max_bad: f64,
+    /// Bytes of samples to keep in memory. Clips beyond them are decoded again whenever one of their windows is needed.
+    pub memory: usize,
+}
+
+impl Clips {
+    /// Decodes all clips. `progress` is called after each.
+    ///
+    /// A clip that can't be read, is shorter than 25 ms or holds samples that are no audio is left out and noted in
+    /// [`bad`](Self::bad).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadClips`] if more than the allowed share is left out, and [`Error::Data`] if no clip of a label is left.
+    pub fn read(
+        list: &Path,
+        clips: Vec<Clip>,
+        windowing: Windowing,
+        how: Reading,
+        progress: &(dyn Fn() + Sync),
+    ) -> Result<Self> {
+        let total = clips.len();
+        let in_memory = AtomicUsize::new(0);
+        let decode = |clip: &Clip| {
+            let samples = decode(&clip.path)?;
+            let windows = windowing.count(samples.len());
+            let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let digest = Sha256::digest(&bytes);
+            let kept = Samples::keep(samples);
+            let bytes = kept.bytes();
+            let fits = in_memory.fetch_add(bytes, Ordering::Relaxed) + bytes <= how.memory;
+            Ok::<_, Error>((if fits { kept } else { Samples::OnDisk }, windows, digest))
+        };
+        let decoded: Vec<Result<_>> = clips
+            .par_iter()
+            .map(|clip| {
+                let decoded = decode(clip);
+                progress();
+                decoded
+            })
+            .collect();
+
+        let mut all = Self {
+            clips: Vec::with_capacity(total),
+            samples: Vec::with_capacity(total),
+            windows: Vec::new(),
+            windowing,
+            digest: String::new(),
+            bad: Vec::new(),
+        };
+        let mut hasher = Sha256::new();
+        for (clip, decoded) in clips.into_iter().zip(decoded) {
+            match decoded {
+                Ok((samples, windows, digest)) => {
+                    hasher.update(digest);
+                    let index = all.clips.len();
+                    all.windows.extend((0..windows).map(|window| WindowAt {
+                        clip: index,
+                        index: window,
+                    }));
+                    all.samples.push(samples);
+                    all.clips.push(clip);
+                }
+                Err(error) => all.bad.push((clip.path, error.to_string())),
+            }
+        }
+        all.digest = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let allowed = (how.max_bad * total as f64) as usize;
+        if let Some((_, first)) = all.bad.first().filter(|_| all.bad.len() > allowed) {
+            return Err(Error::BadClips {
+                path: list.to_owned(),
+                bad: all.bad.len(),
+                total,
+                allowed,
+                first: first.clone(),
+            });
+        }
+        if all.counts().contains(&0) {
+            return Err(Error::Data {
+                path: list.to_owned(),
+                fault: "no usable clip is left of one label".to_owned(),
+            });
+        }
+        Ok(all)
+    }
+
+    /// Clips that are bona fide, and that are spoof.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 2] {
+        let bonafide = self.clips.iter().filter(|clip| clip.label == Label::Bonafide).count();
+        [bonafide, self.clips.len() - bonafide]
+    }
+
+    /// SHA-256 of all samples, in hexadecimal.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How many windows there are.
+    #[must_use]
+    pub fn windows(&self) -> usize {
+        self.windows.len()
+    }
+
+    pub(crate) fn window_at(&self, window: usize) -> WindowAt {
+        self.windows[window]
+    }
+
+    pub(crate) fn windowing(&self) -> Windowing {
+        self.windowing
+    }
+
+    /// The label of a window's clip.
+    #[must_use]
+    pub fn label(&self, window: usize) -> Label {
+        self.clips[self.windows[window].clip].label
+    }
+
+    /// Where a window begins in its clip, in samples.
+    pub(crate) fn start(&self, window: usize) -> usize {
+        self.windows[window].index * self.windowing.hop()
+    }
+
+    /// The samples of a window's clip.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Audio`] if the clip is read again and is no longer what it was.
+    pub(crate) fn samples(&self, window: usize) -> Result<Vec<f32>> {
+        let clip = self.windows[window].clip;
+        match &self.samples[clip] {
+            Samples::Sixteen(samples) => Ok(samples.iter().map(|&x| f32::from(x) / 32_768.0).collect()),
+            Samples::Float(samples) => Ok(samples.clone()),
+            Samples::OnDisk => decode(&self.clips[clip].path),
+        }
+    }
+
+    /// A window, as the detector would cut it.
+    ///
+    /// # Errors
+    ///
+    /// As [`samples`](Self::samples).
+    pub(crate) fn window(&self, window: usize) -> Result<Vec<f32>> {
+        let samples = self.samples(window)?;
+        let cut = self.windowing.windows(&samples).nth(self.windows[window].index);
+        let length = self.windowing.length();
+        Ok(cut.map_or_else(|| vec![0.0; length], |window| window.samples.into_owned()))
+    }
+}
+
+/// Reads a file as the detector does, and refuses what the detector refuses.
+fn decode(path: &Path) -> Result<Vec<f32>> {
+    let samples = Audio::read(path)?.to_model_input()?;
+    let fault = if samples.len() < MIN_SAMPLES {
+        format!("{} samples, expected at least {MIN_SAMPLES}", samples.len())
+    } else if let Some(x) = samples.iter().find(|x| !(-16.0..=16.0).contains(*x)) {
+        format!("a sample of {x}, expected [-1, 1]")
+    } else {
+        return Ok(samples);
+    };
+    Err(Error::Format {
+        path: path.to_owned(),
+        fault,
+    })
+}

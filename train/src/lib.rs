@@ -1,0 +1,45 @@
+//! Trains anti-spoofing networks on the processor, without Python: the reference's two-stage fine-tuning of wav2vec2, and
+//! small networks from scratch.
+//!
+//! ```no_run
+//! use bonafide_train::{Settings, Stage, train};
+//!
+//! let mut settings = Settings::new(Stage::Stage1, "train.tsv".into(), "dev.tsv".into(), "runs/stage1".into());
+//! settings.from = Some("facebook-wav2vec2-base".into());
+//! let report = train(&settings)?;
+//! println!("EER {:.2} %", 100.0 * report.best_eer);
+//! # Ok::<(), bonafide_train::Error>(())
+//! ```
+//!
+//! A run leaves `best/`, a checkpoint that `bonafide-export` reads, `log.jsonl`, `curves.svg`, and the state from which it
+//! goes on after an interruption. The README says how to choose data and settings.
+
+mod augment;
+mod cache;
+mod checkpoint;
+mod clips;
+mod curves;
+mod error;
+mod files;
+mod frozen;
+mod list;
+mod log;
+mod network;
+mod ops;
+#[cfg(test)]
+mod parity;
+mod recipe;
+mod run;
+mod settings;
+mod source;
+mod state;
+
+pub use augment::{Augment, Pool, Recordings};
+pub use clips::{Clips, Reading};
+pub use error::{Error, Result};
+pub use list::{Clip, read as read_list};
+pub use log::Epoch;
+pub use network::{Cut, Network, Pass, Weights};
+pub use recipe::{AdamW, Schedule, class_weights, cross_entropy};
+pub use run::{Report, train};
+pub use settings::{Augmentation, Settings, Stage};

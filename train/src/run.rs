@@ -1,0 +1,707 @@
+//! A training run from its settings to its best checkpoint.
+
+use std::path::Path;
+use std::time::Instant;
+
+use bonafide::metrics::Trials;
+use bonafide::{Label, Windowing};
+use candle_core::Tensor;
+use indicatif::{ProgressBar, ProgressStyle};
+use rand_distr::{Beta, Distribution};
+use serde_json::json;
+
+use crate::augment::{Augment, Pool, Recordings, generator};
+use crate::cache::Cache;
+use crate::checkpoint::{self, Start};
+use crate::clips::{Clips, Reading};
+use crate::frozen::{self, Frozen};
+use crate::log::{self, Epoch};
+use crate::network::{CLASSES, Cut, Network, Pass, Weights};
+use crate::recipe::{self, AdamW, Schedule};
+use crate::settings::{Augmentation, Settings, Stage};
+use crate::source::{Source, Windows, batches, prefetched, purpose};
+use crate::state::{self, Average, Progress};
+use crate::{Error, Result, curves, files, list};
+
+/// Parameters that the reference's stages train of wav2vec2-base.
+const STAGE_1_OF_BASE: usize = 1_538;
+const STAGE_2_OF_BASE: usize = 14_178_818;
+/// Those of the encoder's layer norm, which `frozen_norm` leaves out.
+const ENCODER_NORM_OF_BASE: usize = 1_536;
+/// Windows in a batch when scoring.
+const SCORING_BATCH: usize = 16;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Its epochs.
+    pub log: Vec<Epoch>,
+    /// The lowest EER of the development set's windows, a fraction.
+    pub best_eer: f64,
+    /// How many parameters were trained.
+    pub trained: usize,
+    /// Clips that could not be used, of both lists.
+    pub bad_clips: usize,
+    /// What the frozen part ran on, if it was cached.
+    pub runtime: Option<String>,
+}
+
+/// Trains, or goes on with a run that was interrupted: the folder `out` of the settings then holds its state.
+///
+/// The folder gets `best/` (the checkpoint of the epoch with the lowest development EER), `log.jsonl`, `curves.svg`,
+/// `state.safetensors` and, in stages 1 and 2, `cache/`. An interrupted run that goes on comes to the same bytes in
+/// `best/` as one that was not interrupted.
+///
+/// # Errors
+///
+/// [`Error`] says which setting, list, clip, checkpoint or file is at fault. What was written before stays usable.
+pub fn train(settings: &Settings) -> Result<Report> {
+    settings.validate()?;
+    files::create_folder(&settings.out)?;
+    let start = start(settings)?;
+    let mut run = Run::new(settings, start)?;
+    run.go()
+}
+
+/// The weights to start from, with the right ones set to be trained.
+fn start(settings: &Settings) -> Result<Start> {
+    let mut rng = generator(settings.seed, &[purpose::START]);
+    let mut start = match (&settings.from, &settings.config) {
+        (Some(from), None) => Start::read(from, &mut rng)?,
+        (None, Some(config)) => Start::new(config, &mut rng)?,
+        (from, _) => {
+            return Err(Error::Setting {
+                setting: "--from and --config",
+                expected: "one of them: a checkpoint to start from, or the shape of a new network",
+                found: if from.is_some() { "both" } else { "neither" }.to_owned(),
+            });
+        }
+    };
+    let expected = match (&start.network, settings.stage) {
+        (_, Stage::Scratch) => {
+            start.weights.train(|_| true)?;
+            return Ok(start);
+        }
+        (Network::Wav2vec2(config), Stage::Stage1) => {
+            start.weights.train(Network::is_head)?;
+            is_base(config).then_some(STAGE_1_OF_BASE)
+        }
+        (Network::Wav2vec2(config), Stage::Stage2) => {
+            let keeps_norm = settings.frozen_norm && !config.do_stable_layer_norm;
+            start
+                .weights
+                .train(|name| Network::is_top(config, name) && !(keeps_norm && Network::is_encoder_norm(name)))?;
+            let left_out = if keeps_norm { ENCODER_NORM_OF_BASE } else { 0 };
+            is_base(config).then_some(STAGE_2_OF_BASE - left_out)
+        }
+        (Network::Lite(_), Stage::Stage1 | Stage::Stage2) => {
+            return Err(Error::Setting {
+                setting: "the stage",
+                expected: "scratch, for the small network",
+                found: format!("{:?}", settings.stage),
+            });
+        }
+    };
+    let found = start.weights.trained_count();
+    match expected {
+        Some(expected) if expected != found => Err(Error::TrainableCount { expected, found }),
+        _ => Ok(start),
+    }
+}
+
+fn is_base(config: &bonafide_export::Config) -> bool {
+    let base = bonafide_export::Config::default();
+    config.hidden_size == base.hidden_size
+        && config.num_hidden_layers == base.num_hidden_layers
+        && config.intermediate_size == base.intermediate_size
+}
+
+/// Where the trained part begins.
+fn cut(settings: &Settings, network: &Network) -> Cut {
+    match (settings.stage, network) {
+        (Stage::Stage1, Network::Wav2vec2(_)) if settings.cache => Cut::Pooled,
+        (Stage::Stage2, Network::Wav2vec2(config)) if settings.cache => {
+            // The norm's gradient comes through all layers, unless it follows them.
+            if settings.frozen_norm || config.do_stable_layer_norm {
+                Cut::Layers(config.num_hidden_layers.saturating_sub(Network::TOP_LAYERS))
+            } else {
+                Cut::Positions
+            }
+        }
+        _ => Cut::Waveform,
+    }
+}
+
+struct Run<'a> {
+    settings: &'a Settings,
+    start: Start,
+    cut: Cut,
+    train: Clips,
+    dev: Clips,
+    augment: Augment,
+    frozen: Option<Frozen>,
+    /// The running mean of the trained weights.
+    average: Average,
+    optimiser: AdamW,
+    progress: Progress,
+    class_weights: [f32; CLASSES],
+    /// Steps of this process.
+    steps: usize,
+}
+
+/// A bar for one thing, or none if it would not be seen.
+fn bar(settings: &Settings, length: usize, what: &str) -> ProgressBar {
+    if settings.quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{prefix:>12} {bar:30} {pos}/{len} {per_sec:>12}, {eta} left  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length as u64)
+        .with_style(style)
+        .with_prefix(what.to_owned())
+}
+
+fn note(settings: &Settings, text: &str) {
+    if !settings.quiet {
+        eprintln!("{text}");
+    }
+}
+
+fn read_clips(settings: &Settings, path: &Path, audio: Option<&Path>, window: usize) -> Result<Clips> {
+    let clips = list::read(path, audio)?;
+    let bar = bar(settings, clips.len(), "reading");
+    let setting = |found: usize| Error::Setting {
+        setting: "window_samples",
+        expected: "2 or more",
+        found: found.to_string(),
+    };
+    let length = window.try_into().map_err(|_| setting(window))?;
+    let hop = (window / 2).try_into().map_err(|_| setting(window))?;
+    let how = Reading {
+        max_bad: settings.max_bad,
+        memory: settings.memory / 2,
+    };
+    let clips = Clips::read(path, clips, Windowing::new(length, hop), how, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    for (_, fault) in &clips.bad {
+        note(settings, &format!("skipped: {fault}"));
+    }
+    let [bonafide, spoof] = clips.counts();
+    let (windows, bad) = (clips.windows(), clips.bad.len());
+    note(
+        settings,
+        &format!(
+            "{}: {bonafide} bona fide, {spoof} spoof, {windows} windows, {bad} unusable",
+            path.display()
+        ),
+    );
+    Ok(clips)
+}
+
+fn augment(augmentation: &Augmentation) -> Result<Augment> {
+    let pool = |folder: &Option<std::path::PathBuf>| folder.as_deref().map(Pool::read).transpose();
+    Ok(match augmentation {
+        Augmentation::None => Augment::None,
+        Augmentation::WhiteNoise => Augment::WhiteNoise,
+        Augmentation::Strong { noise, babble, rooms } => Augment::Strong(Recordings {
+            noise: pool(noise)?.unwrap_or_default(),
+            babble: pool(babble)?.unwrap_or_default(),
+            rooms: pool(rooms)?.unwrap_or_default(),
+        }),
+    })
+}
+
+impl<'a> Run<'a> {
+    fn new(settings: &'a Settings, mut start: Start) -> Result<Self> {
+        for name in &start.drawn {
+            note(settings, &format!("{name} is not in the checkpoint, and begins anew"));
+        }
+        let resumed = state::read(settings, &mut start.weights)?;
+        let window = start.network.window_samples();
+        let train = read_clips(settings, &settings.train, settings.train_audio.as_deref(), window)?;
+        let dev = read_clips(settings, &settings.dev, settings.dev_audio.as_deref(), window)?;
+        let (progress, optimiser, average) = match resumed {
+            Some(resumed) => resumed,
+            None => {
+                let average = if settings.average > 0.0 {
+                    trained_numbers(&start.weights)?
+                } else {
+                    Average::new()
+                };
+                (Progress::default(), AdamW::new(settings.weight_decay), average)
+            }
+        };
+        if progress.epoch + progress.step > 0 {
+            note(
+                settings,
+                &format!("going on after {} epochs and {} steps", progress.epoch, progress.step),
+            );
+        }
+        note(
+            settings,
+            &format!("{} parameters are trained", start.weights.trained_count()),
+        );
+        Ok(Self {
+            cut: cut(settings, &start.network),
+            augment: augment(&settings.augmentation)?,
+            class_weights: recipe::class_weights(train.counts()),
+            settings,
+            start,
+            train,
+            dev,
+            frozen: None,
+            average,
+            optimiser,
+            progress,
+            steps: 0,
+        })
+    }
+
+    fn go(&mut self) -> Result<Report> {
+        while !self.progress.done {
+            self.epoch()?;
+        }
+        let nan = f64::NAN;
+        Ok(Report {
+            best_eer: self.progress.best_eer.unwrap_or(nan),
+            trained: self.start.weights.trained_count(),
+            bad_clips: self.train.bad.len() + self.dev.bad.len(),
+            runtime: self.frozen.as_ref().map(|frozen| frozen.runtime.clone()),
+            log: self.progress.log.clone(),
+        })
+    }
+
+    /// One epoch, or what is left of it, and its place in the log.
+    fn epoch(&mut self) -> Result<()> {
+        let epoch = self.progress.epoch;
+        let began = Instant::now();
+        let (trained_windows, learning_rate) = self.steps_of(epoch)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let steps = self.progress.step.max(1) as f64;
+
+        let scored = self.score()?;
+        let best = self.progress.best_eer.is_none_or(|best| scored.eer < best);
+        self.progress.log.push(Epoch {
+            epoch: epoch + 1,
+            train_loss: self.progress.loss_sum / steps,
+            dev_loss: scored.loss,
+            dev_eer: scored.eer,
+            dev_clip_eer: scored.clip_eer,
+            gradient_norm: self.progress.norm_sum / steps,
+            learning_rate,
+            best,
+            seconds,
+            windows_per_second: trained_windows as f64 / seconds.max(1e-9),
+        });
+        if best {
+            self.progress.best_eer = Some(scored.eer);
+            self.progress.stale = 0;
+            self.write_best(epoch + 1, &scored)?;
+        } else {
+            self.progress.stale += 1;
+        }
+        self.progress.epoch += 1;
+        self.progress.step = 0;
+        self.progress.loss_sum = 0.0;
+        self.progress.norm_sum = 0.0;
+        self.progress.done =
+            self.progress.epoch >= self.settings.epochs || self.progress.stale >= self.settings.patience;
+        self.save()?;
+        log::write(&self.settings.out.join("log.jsonl"), &self.progress.log)?;
+        curves::draw(&self.settings.out.join("curves.svg"), &self.progress.log)?;
+        if let Some(line) = self.progress.log.last() {
+            let (train, dev) = (line.train_loss, line.dev_loss);
+            let (eer, clip_eer, speed) = (100.0 * line.dev_eer, 100.0 * line.dev_clip_eer, line.windows_per_second);
+            let mark = if best { ", the best yet" } else { "" };
+            note(
+                self.settings,
+                &format!(
+                    "epoch {}: loss {train:.4}, dev loss {dev:.4}, dev EER {eer:.2} % of windows and {clip_eer:.2} % of \
+                     clips, {speed:.1} windows/s{mark}",
+                    line.epoch
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// The steps of an epoch that are left. Returns the windows trained on and the last learning rate.
+    fn steps_of(&mut self, epoch: usize) -> Result<(usize, f64)> {
+        let settings = self.settings;
+        let batches = batches(self.train.windows(), settings.batch, settings.seed, epoch);
+        let schedule = match settings.warm_up {
+            None => Schedule::Constant,
+            Some(share) => {
+                let steps = batches.len() * settings.epochs;
+                let warm_up = (share * steps as f64) as usize;
+                Schedule::Linear { steps, warm_up }
+            }
+        };
+        let cached;
+        let windows = Windows {
+            clips: &self.train,
+            augment: &self.augment,
+            seed: settings.seed,
+        };
+        let (source, of_epoch) = if self.cut == Cut::Waveform {
+            (Source::Windows(windows), epoch)
+        } else {
+            let variants = if matches!(self.augment, Augment::None) {
+                1
+            } else {
+                settings.variants
+            };
+            let variant = epoch % variants;
+            cached = cache(
+                settings,
+                &self.start,
+                self.cut,
+                &mut self.frozen,
+                &windows,
+                "train",
+                variant,
+            )?;
+            (Source::Cached(cached), epoch)
+        };
+
+        let done = self.progress.step;
+        let bar = bar(
+            settings,
+            batches.len(),
+            &format!("epoch {}/{}", epoch + 1, settings.epochs),
+        );
+        bar.set_position(done as u64);
+        bar.reset_eta();
+        let mut trained = 0;
+        let total = batches.len();
+        let rate = |step: usize| settings.learning_rate * schedule.factor(epoch * total + step);
+        let mut stepper = Stepper {
+            settings,
+            start: &self.start,
+            cut: self.cut,
+            class_weights: self.class_weights,
+            optimiser: &mut self.optimiser,
+            average: &mut self.average,
+        };
+        let last_eer = self
+            .progress
+            .log
+            .last()
+            .map(|line| format!(", EER {:.2} %", 100.0 * line.dev_eer));
+        prefetched(&source, of_epoch, &batches[done..], |index, windows, rows| {
+            let step = done + index;
+            let labels: Vec<Label> = windows.iter().map(|&window| self.train.label(window)).collect();
+            let (loss, norm) = stepper.step(epoch, step, &rows.into_tensor()?, &labels, rate(step))?;
+            trained += windows.len();
+            self.steps += 1;
+            self.progress.step = step + 1;
+            self.progress.loss_sum += loss;
+            self.progress.norm_sum += norm;
+            let mean = self.progress.loss_sum / self.progress.step as f64;
+            bar.set_message(format!("loss {mean:.4}{}", last_eer.as_deref().unwrap_or_default()));
+            bar.inc(1);
+            let stop = settings.stop_after.is_some_and(|steps| self.steps >= steps);
+            if stop || (self.progress.step.is_multiple_of(settings.save_every) && self.progress.step < total) {
+                self.progress.optimiser_steps = stepper.optimiser.steps();
+                state::write(
+                    settings,
+                    &self.progress,
+                    &self.start.weights,
+                    stepper.optimiser,
+                    stepper.average,
+                )?;
+            }
+            if stop { Err(Error::Stopped(self.steps)) } else { Ok(()) }
+        })?;
+        bar.finish_and_clear();
+        Ok((trained, rate(total.saturating_sub(1))))
+    }
+
+    fn save(&mut self) -> Result<()> {
+        self.progress.optimiser_steps = self.optimiser.steps();
+        state::write(
+            self.settings,
+            &self.progress,
+            &self.start.weights,
+            &self.optimiser,
+            &self.average,
+        )
+    }
+
+    /// The weights that are scored and kept: their running mean, or themselves.
+    fn kept(&self) -> Result<Option<Weights>> {
+        if self.average.is_empty() {
+            return Ok(None);
+        }
+        let mut numbers: Average = self
+            .start
+            .weights
+            .numbers()?
+            .into_iter()
+            .map(|(name, (_, x))| (name, x))
+            .collect();
+        numbers.extend(self.average.clone());
+        Weights::from_numbers(&self.start.network.parameters(), numbers).map(Some)
+    }
+
+    fn write_best(&self, epoch: usize, scored: &Scored) -> Result<()> {
+        let training = json!({
+            "epoch": epoch,
+            "dev_eer": scored.eer,
+            "dev_clip_eer": scored.clip_eer,
+            "dev_loss": scored.loss,
+            "settings": self.settings,
+            "class_weights": self.class_weights,
+            "windows": {"train": self.train.windows(), "dev": self.dev.windows()},
+            "clips": {"train": self.train.counts(), "dev": self.dev.counts()},
+            "parameters_trained": self.start.weights.trained_count(),
+            "trainer_version": env!("CARGO_PKG_VERSION"),
+        });
+        let kept = self.kept()?;
+        let weights = kept.as_ref().unwrap_or(&self.start.weights);
+        checkpoint::write(&self.settings.out.join("best"), &self.start.config, weights, &training)
+    }
+
+    /// Scores the development set.
+    fn score(&mut self) -> Result<Scored> {
+        let settings = self.settings;
+        let kept = self.kept()?;
+        let weights = kept.as_ref().unwrap_or(&self.start.weights);
+        let none = Augment::None;
+        let windows = Windows {
+            clips: &self.dev,
+            augment: &none,
+            seed: settings.seed,
+        };
+        let source = if self.cut == Cut::Waveform {
+            Source::Windows(windows)
+        } else {
+            Source::Cached(cache(
+                settings,
+                &self.start,
+                self.cut,
+                &mut self.frozen,
+                &windows,
+                "dev",
+                0,
+            )?)
+        };
+        let order: Vec<usize> = (0..self.dev.windows()).collect();
+        let batches: Vec<Vec<usize>> = order.chunks(SCORING_BATCH).map(<[usize]>::to_vec).collect();
+        let bar = bar(settings, batches.len(), "scoring");
+        let mut trials = Scores::default();
+        let pass = Pass::scoring(weights);
+        prefetched(&source, 0, &batches, |_, windows, rows| {
+            let logits = self.start.network.logits(&pass, &rows.into_tensor()?, self.cut)?;
+            for (&window, logits) in windows.iter().zip(logits.to_vec2::<f32>()?) {
+                let llr = f64::from(logits[0]) - f64::from(logits[1]);
+                let (epoch, step) = (self.progress.epoch + 1, self.progress.step);
+                recipe::finite("a score of the development set", llr, epoch, step)?;
+                trials.push(&self.dev, window, llr, self.class_weights);
+            }
+            bar.inc(1);
+            Ok(())
+        })?;
+        bar.finish_and_clear();
+        trials.finish()
+    }
+}
+
+/// The numbers of the trained parameters.
+fn trained_numbers(weights: &Weights) -> Result<Average> {
+    let numbers = |(name, var): (&str, &candle_core::Var)| Ok((name.to_owned(), var.flatten_all()?.to_vec1()?));
+    weights.trained().map(numbers).collect()
+}
+
+/// The cached output of the frozen part for the windows of a list, made if need be.
+fn cache(
+    settings: &Settings,
+    start: &Start,
+    cut: Cut,
+    frozen: &mut Option<Frozen>,
+    windows: &Windows<'_>,
+    list: &str,
+    variant: usize,
+) -> Result<Cache> {
+    let Network::Wav2vec2(config) = &start.network else {
+        return Err(Error::Setting {
+            setting: "the cache",
+            expected: "a wav2vec2 network",
+            found: "the small network, which is trained as a whole".to_owned(),
+        });
+    };
+    let folder = settings.out.join("cache");
+    let key = json!({
+        "cut": format!("{cut:?}"),
+        "clips": windows.clips.digest(),
+        "augmentation": if list == "train" { json!(settings.augmentation) } else { json!(null) },
+        "seed": settings.seed,
+        "variant": variant,
+        "frozen": start.weights.frozen_digest()?,
+    });
+    let shape = frozen::shape(config, cut, start.network.window_samples());
+    let bar = bar(settings, windows.clips.windows(), &format!("caching {list}"));
+    let row = |window: usize| {
+        let loaded = match frozen {
+            Some(loaded) => loaded,
+            None => {
+                let scratch = tempfile::tempdir_in(&settings.out).map_err(Error::write(&settings.out))?;
+                checkpoint::write(scratch.path(), &start.config, &start.weights, &json!({}))?;
+                let loaded = Frozen::load(scratch.path(), config, cut, scratch.path())?;
+                note(settings, &format!("the frozen part runs on {}", loaded.runtime));
+                frozen.insert(loaded)
+            }
+        };
+        bar.inc(1);
+        loaded.run(&windows.window(variant, window)?)
+    };
+    let cache = Cache::open(
+        &folder.join(format!("{list}-{variant}")),
+        &key,
+        windows.clips.windows(),
+        &shape,
+        row,
+    )?;
+    bar.finish_and_clear();
+    Ok(cache)
+}
+
+/// What an optimisation step works on.
+struct Stepper<'a> {
+    settings: &'a Settings,
+    start: &'a Start,
+    cut: Cut,
+    class_weights: [f32; CLASSES],
+    optimiser: &'a mut AdamW,
+    average: &'a mut Average,
+}
+
+impl Stepper<'_> {
+    /// One step. Returns its loss and the gradients' norm before clipping.
+    fn step(&mut self, epoch: usize, step: usize, batch: &Tensor, labels: &[Label], rate: f64) -> Result<(f64, f64)> {
+        let (settings, weights) = (self.settings, &self.start.weights);
+        let smoothing = settings.label_smoothing;
+        let mut targets: Vec<[f32; CLASSES]> = labels
+            .iter()
+            .map(|label| match label {
+                Label::Bonafide => [1.0 - smoothing / 2.0, smoothing / 2.0],
+                Label::Spoof => [smoothing / 2.0, 1.0 - smoothing / 2.0],
+            })
+            .collect();
+        let mixed;
+        let batch = if settings.mixup > 0.0 {
+            mixed = self.mix(epoch, step, batch, &mut targets)?;
+            &mixed
+        } else {
+            batch
+        };
+
+        let rng = generator(settings.seed, &[purpose::STEP, epoch as u64, step as u64]);
+        let pass = Pass::training(weights, rng).masks(settings.masks);
+        let logits = self.start.network.logits(&pass, batch, self.cut)?;
+        let loss = recipe::cross_entropy(&logits, &targets, self.class_weights)?;
+        let value = recipe::finite("the loss", f64::from(loss.to_scalar::<f32>()?), epoch + 1, step)?;
+        let norm = self.optimiser.descend(weights, &loss, settings.clip, rate)?;
+        recipe::finite("the gradients' norm", norm, epoch + 1, step)?;
+
+        if settings.average > 0.0 {
+            // Over the first steps the mean forgets faster, so that it does not remember the beginning.
+            let steps = self.optimiser.steps() as f64;
+            let decay = settings.average.min((1.0 + steps) / (10.0 + steps)) as f32;
+            for (name, numbers) in trained_numbers(weights)? {
+                if let Some(average) = self.average.get_mut(&name) {
+                    average
+                        .iter_mut()
+                        .zip(numbers)
+                        .for_each(|(mean, x)| *mean += (1.0 - decay) * (x - *mean));
+                }
+            }
+        }
+        Ok((value, norm))
+    }
+
+    /// Mixes each window with the next in the batch, by a weight drawn for the batch.
+    fn mix(&self, epoch: usize, step: usize, batch: &Tensor, targets: &mut Vec<[f32; CLASSES]>) -> Result<Tensor> {
+        let alpha = self.settings.mixup;
+        let mut rng = generator(self.settings.seed, &[purpose::MIXUP, epoch as u64, step as u64]);
+        let weight: f32 = match Beta::new(alpha, alpha) {
+            Ok(beta) => beta.sample(&mut rng),
+            Err(_) => 1.0,
+        };
+        let rows = batch.dim(0)?;
+        let rolled = if rows > 1 {
+            Tensor::cat(&[batch.narrow(0, 1, rows - 1)?, batch.narrow(0, 0, 1)?], 0)?
+        } else {
+            batch.clone()
+        };
+        let of = |target: &[f32; CLASSES], other: &[f32; CLASSES]| {
+            std::array::from_fn(|class| weight * target[class] + (1.0 - weight) * other[class])
+        };
+        let next = targets.iter().cycle().skip(1);
+        *targets = targets
+            .iter()
+            .zip(next)
+            .map(|(target, other)| of(target, other))
+            .collect();
+        Ok(((batch * f64::from(weight))? + (rolled * f64::from(1.0 - weight))?)?)
+    }
+}
+
+/// What the development set came to.
+struct Scored {
+    loss: f64,
+    eer: f64,
+    clip_eer: f64,
+}
+
+/// Scores by label.
+#[derive(Default)]
+struct Scores {
+    windows: [Vec<f64>; CLASSES],
+    /// By clip: its label, the sum of its windows' scores, and their count.
+    clips: std::collections::BTreeMap<usize, (Label, f64, usize)>,
+    loss: f64,
+    weight: f64,
+}
+
+fn class(label: Label) -> usize {
+    match label {
+        Label::Bonafide => 0,
+        Label::Spoof => 1,
+    }
+}
+
+impl Scores {
+    fn push(&mut self, clips: &Clips, window: usize, llr: f64, class_weights: [f32; CLASSES]) {
+        let label = clips.label(window);
+        self.windows[class(label)].push(llr);
+        let clip = self
+            .clips
+            .entry(clips.window_at(window).clip)
+            .or_insert((label, 0.0, 0));
+        clip.1 += llr;
+        clip.2 += 1;
+        // −log of the logistic function of the margin, without overflow.
+        let margin = if label == Label::Bonafide { llr } else { -llr };
+        let loss = (-margin.abs()).exp().ln_1p() + (-margin).max(0.0);
+        let weight = f64::from(class_weights[class(label)]);
+        self.loss += weight * loss;
+        self.weight += weight;
+    }
+
+    fn finish(self) -> Result<Scored> {
+        let mut of_clips: [Vec<f64>; CLASSES] = Default::default();
+        for (label, sum, count) in self.clips.into_values() {
+            of_clips[class(label)].push(sum / count as f64);
+        }
+        let eer = |[bonafide, spoof]: &[Vec<f64>; CLASSES]| -> Result<f64> {
+            Ok(Trials::new(bonafide, spoof)?.eer_asvspoof().rate)
+        };
+        Ok(Scored {
+            loss: self.loss / self.weight,
+            eer: eer(&self.windows)?,
+            clip_eer: eer(&of_clips)?,
+        })
+    }
+}

@@ -1,0 +1,352 @@
+//! Whole runs at toy scale: two dozen short synthetic clips and networks of a few thousand parameters.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bonafide::metrics::Trials;
+use bonafide::{Detector, Runtime};
+use bonafide_train::{Augmentation, Error, Report, Settings, Stage, train};
+use tempfile::TempDir;
+
+/// A voice of sorts: ten harmonics whose pitch and loudness sway; a spoof's don't.
+fn clip(path: &Path, number: u32, spoof: bool, seconds: f32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    let mut phase = 0.0_f32;
+    for n in 0..(seconds * 16_000.0) as u32 {
+        let time = n as f32 / 16_000.0;
+        let sway = if spoof {
+            0.0
+        } else {
+            (time * 30.0 + number as f32).sin()
+        };
+        phase += (110.0 + 7.0 * number as f32) * (1.0 + 0.1 * sway) / 16_000.0;
+        let sample: f32 = (1..=10)
+            .map(|k| (std::f32::consts::TAU * phase * k as f32).sin() / k as f32)
+            .sum();
+        writer
+            .write_sample((6_000.0 * sample * (1.0 + 0.6 * sway)) as i16)
+            .unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
+/// A folder with clips, their lists and a network's shape.
+fn data() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (list, numbers) in [("train.tsv", 0..12), ("dev.tsv", 12..20)] {
+        let mut rows = "file\tlabel\tsource\tspeaker\n".to_owned();
+        for number in numbers {
+            let spoof = number % 2 == 1;
+            let name = format!("{number}.wav");
+            // One is longer than a window.
+            let seconds = if number % 6 == 5 { 4.5 } else { 1.0 };
+            clip(&folder.path().join(&name), number, spoof, seconds);
+            let label = if spoof { "spoof" } else { "bonafide" };
+            rows += &format!("{name}\t{label}\ttone\tnobody\n");
+        }
+        fs::write(folder.path().join(list), rows).unwrap();
+    }
+    let config = serde_json::json!({
+        "model_type": "wav2vec2",
+        "conv_dim": vec![8; 7],
+        "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
+        "conv_stride": [5, 2, 2, 2, 2, 2, 2],
+        "hidden_size": 16,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+        "num_conv_pos_embeddings": 8,
+        "num_conv_pos_embedding_groups": 2,
+    });
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    folder
+}
+
+fn settings(data: &TempDir, stage: Stage, out: &str) -> Settings {
+    let file = |name: &str| data.path().join(name);
+    let mut settings = Settings::new(stage, file("train.tsv"), file("dev.tsv"), file(out));
+    settings.quiet = true;
+    settings.batch = 4;
+    settings.epochs = 2;
+    if stage == Stage::Scratch {
+        settings.config = Some(file("config.json"));
+    }
+    settings
+}
+
+fn best(settings: &Settings) -> PathBuf {
+    settings.out.join("best")
+}
+
+/// The files of a run's best checkpoint, by name.
+fn bytes(settings: &Settings) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(best(settings)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().to_owned(),
+                fs::read(&path).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Scores the development clips with the exported checkpoint, and expects what training wrote of its best epoch.
+fn expect_scores(data: &TempDir, settings: &Settings, report: &Report) {
+    let model = settings.out.join("model.onnx");
+    bonafide_export::export(
+        best(settings),
+        &model,
+        &bonafide_export::Options::default(),
+        &mut |_| {},
+    )
+    .unwrap();
+    let detector = Detector::builder()
+        .model(&model)
+        .runtime(Runtime::Rten)
+        .build()
+        .unwrap();
+    let mut llrs = [Vec::new(), Vec::new()];
+    let mut losses = Vec::new();
+    for number in 12..20 {
+        let spoof = number % 2 == 1;
+        let score = detector.score_file(data.path().join(format!("{number}.wav"))).unwrap();
+        llrs[usize::from(spoof)].push(f64::from(score.llr));
+        let margins = score
+            .windows
+            .iter()
+            .map(|window| if spoof { -window.llr } else { window.llr });
+        // Both labels have as many clips, so their weights are 1.
+        losses.extend(margins.map(|margin| (-f64::from(margin)).exp().ln_1p()));
+    }
+    let epoch = report.log.iter().rfind(|epoch| epoch.best).unwrap();
+    let loss = losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(
+        (loss - epoch.dev_loss).abs() < 1e-4,
+        "{loss}, training had {}",
+        epoch.dev_loss
+    );
+    assert_eq!(
+        Trials::new(&llrs[0], &llrs[1]).unwrap().eer_asvspoof().rate,
+        epoch.dev_clip_eer
+    );
+}
+
+#[test]
+fn from_nothing_through_both_stages_to_a_score() {
+    let data = data();
+    let mut scratch = settings(&data, Stage::Scratch, "scratch");
+    scratch.learning_rate = 3e-3;
+    let report = train(&scratch).unwrap();
+    assert_eq!(report.log.len(), 2);
+    expect_scores(&data, &scratch, &report);
+
+    let mut stage1 = settings(&data, Stage::Stage1, "stage1");
+    stage1.from = Some(best(&scratch));
+    let report = train(&stage1).unwrap();
+    assert_eq!(report.trained, 2 * 16 + 2);
+    assert!(report.runtime.is_some());
+    expect_scores(&data, &stage1, &report);
+
+    for (out, frozen_norm, trained) in [("stage2", false, 3_986), ("stage2-frozen-norm", true, 3_954)] {
+        let mut stage2 = settings(&data, Stage::Stage2, out);
+        stage2.from = Some(best(&stage1));
+        stage2.learning_rate = 1e-3;
+        stage2.frozen_norm = frozen_norm;
+        let report = train(&stage2).unwrap();
+        assert_eq!(report.trained, trained, "{out}");
+        expect_scores(&data, &stage2, &report);
+        for name in [
+            "config.json",
+            "preprocessor_config.json",
+            "training.json",
+            "model.safetensors",
+        ] {
+            assert!(best(&stage2).join(name).is_file(), "{name}");
+        }
+        let svg = fs::read_to_string(stage2.out.join("curves.svg")).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("Equal error rate"));
+        assert_eq!(
+            fs::read_to_string(stage2.out.join("log.jsonl"))
+                .unwrap()
+                .lines()
+                .count(),
+            2
+        );
+    }
+}
+
+/// The cached way and the plain way are the same recipe: with one variant of noise per epoch, they come to the same
+/// weights but for rounding.
+#[test]
+fn the_cache_changes_nothing_but_the_time() {
+    let data = data();
+    let mut scratch = settings(&data, Stage::Scratch, "scratch");
+    scratch.epochs = 1;
+    train(&scratch).unwrap();
+    let run = |out: &str, cache: bool| {
+        let mut stage2 = settings(&data, Stage::Stage2, out);
+        stage2.from = Some(best(&scratch));
+        stage2.learning_rate = 1e-3;
+        stage2.cache = cache;
+        train(&stage2).unwrap()
+    };
+    let (cached, plain) = (run("cached", true), run("plain", false));
+    for (cached, plain) in cached.log.iter().zip(&plain.log) {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-4 * b.abs(), "{a} {b}");
+        near(cached.train_loss, plain.train_loss);
+        near(cached.dev_loss, plain.dev_loss);
+        near(cached.gradient_norm, plain.gradient_norm);
+    }
+    assert!(cached.runtime.is_some() && plain.runtime.is_none());
+}
+
+#[test]
+fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
+    let data = data();
+    let lite = serde_json::json!({
+        "model_type": "bonafide-lite", "frame_hop": 512, "stem_channels": 4, "stem_stride": [4, 4], "squeeze": 2,
+        "stages": [{"channels": 6, "blocks": 1, "stride": [2, 2]}], "attention_size": 4,
+    });
+    fs::write(data.path().join("lite.json"), lite.to_string()).unwrap();
+    for config in ["config.json", "lite.json"] {
+        let with = |out: &str| {
+            let mut settings = settings(&data, Stage::Scratch, &format!("{config}-{out}"));
+            settings.config = Some(data.path().join(config));
+            settings.mixup = 0.4;
+            settings
+        };
+        let whole = with("whole");
+        let uninterrupted = train(&whole).unwrap();
+        expect_scores(&data, &whole, &uninterrupted);
+
+        let mut stopped = with("stopped");
+        for steps in [2, 3] {
+            stopped.stop_after = Some(steps);
+            assert!(matches!(train(&stopped), Err(Error::Stopped(_))), "{config}");
+        }
+        stopped.stop_after = None;
+        let resumed = train(&stopped).unwrap();
+        assert!(bytes(&whole) == bytes(&stopped), "{config}");
+        for (a, b) in uninterrupted.log.iter().zip(&resumed.log) {
+            assert_eq!(
+                (a.train_loss, a.dev_loss, a.dev_eer),
+                (b.train_loss, b.dev_loss, b.dev_eer)
+            );
+        }
+        // A run that is over stays as it is.
+        assert_eq!(train(&stopped).unwrap().log, resumed.log);
+
+        stopped.seed = 7;
+        let message = train(&stopped).unwrap_err().to_string();
+        assert!(message.contains("seed: 42 there, 7 now"), "{message}");
+    }
+}
+
+#[test]
+fn bad_clips_are_skipped_until_they_are_too_many() {
+    let data = data();
+    let list = data.path().join("train.tsv");
+    let rows = fs::read_to_string(&list).unwrap() + "missing.wav\tspoof\t-\t-\nnoise.wav\tbonafide\t-\t-\n";
+    fs::write(&list, rows).unwrap();
+    fs::write(data.path().join("noise.wav"), b"this is not audio").unwrap();
+    let mut scratch = settings(&data, Stage::Scratch, "scratch");
+    scratch.epochs = 1;
+    scratch.augmentation = Augmentation::None;
+    let message = train(&scratch).unwrap_err().to_string();
+    assert!(
+        message.contains("2 of the 14 clips") && message.contains("missing.wav"),
+        "{message}"
+    );
+    scratch.max_bad = 0.2;
+    assert_eq!(train(&scratch).unwrap().bad_clips, 2);
+}
+
+#[test]
+fn lists_of_both_forms_say_what_is_wrong_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("ASVspoof2019.LA.cm.train.trn.txt");
+    fs::write(
+        &list,
+        "LA_0079 LA_T_1138215 - - bonafide\nLA_0079 LA_T_1271820 - A01 spoof\n",
+    )
+    .unwrap();
+    let clips = bonafide_train::read_list(&list, None).unwrap();
+    assert_eq!(clips[1].source, "A01");
+    assert_eq!(clips[1].speaker, "LA_0079");
+    assert!(
+        clips[1].path.ends_with("ASVspoof2019_LA_train/flac/LA_T_1271820.flac"),
+        "{:?}",
+        clips[1].path
+    );
+    let clips = bonafide_train::read_list(&list, Some(Path::new("/audio"))).unwrap();
+    assert_eq!(clips[0].path, Path::new("/audio/LA_T_1138215.flac"));
+
+    for (text, expected) in [
+        ("LA_0079 LA_T_1 - - real\n", "label `real`, expected bonafide or spoof"),
+        ("a b c\n", "3 fields, expected the 5 of a protocol"),
+        ("file\tspeaker\na.wav\tx\n", "no column `label`"),
+        ("file\tlabel\na.wav\n", "1 columns, expected 2"),
+        ("file\tlabel\na.wav\tspoof\n", "none of its 1 clips is bonafide"),
+        ("file\tlabel\na.wav\tspoof\na.wav\tbonafide\n", "is in it twice"),
+    ] {
+        fs::write(&list, text).unwrap();
+        let message = bonafide_train::read_list(&list, None).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+/// A limit on the size of files stands in for a full disk: both make a write fail.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_stops_a_run_that_can_go_on() {
+    let data = data();
+    let run = |prefix: &str| {
+        let path = |name: &str| data.path().join(name).display().to_string();
+        let command = format!(
+            "{prefix} exec '{}' scratch --quiet --train '{}' --dev '{}' --config '{}' --out '{}' --epochs 1 --batch 4",
+            env!("CARGO_BIN_EXE_bonafide-train"),
+            path("train.tsv"),
+            path("dev.tsv"),
+            path("config.json"),
+            path("out")
+        );
+        Command::new("sh").args(["-c", &command]).output().unwrap()
+    };
+    // The limit is in units of 512 bytes.
+    let output = run("trap '' XFSZ; ulimit -f 8;");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("cannot write") && message.contains("make room"),
+        "{message}"
+    );
+    let out = data.path().join("out");
+    let partial = |folder: &Path| fs::read_dir(folder).into_iter().flatten().count();
+    assert!(!out.join("best/model.safetensors").exists() && partial(&out.join("best")) <= 3);
+
+    let output = run("");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.join("best/model.safetensors").exists());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let data = data();
+    let mut neither = settings(&data, Stage::Stage1, "out");
+    let message = train(&neither).unwrap_err().to_string();
+    assert!(message.contains("--from and --config is neither"), "{message}");
+    neither.batch = 0;
+    let message = train(&neither).unwrap_err().to_string();
+    assert!(message.contains("--batch is 0, expected a number from 1"), "{message}");
+}
