@@ -1,0 +1,96 @@
+"""Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
+
+    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N]
+
+Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
+leaves a fair sample; what exists is skipped. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
+where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
+"""
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+
+from common import load, rng_of, save, seed_of, write_text
+from engines import codec2, fargan, hifigan, lpcnet, phase, source_filter, world
+from finish import finish
+from splits import split_of
+
+# (weight, engine): a clip gets one of the first table, one of the second, and in test perhaps one of the third.
+GAN = [
+    (5, hifigan.plain), (8, hifigan.rate), (8, hifigan.smooth), (5, hifigan.pitch), (16, hifigan.perturbed),
+    (15, fargan.plain), (23, fargan.perturbed), (20, fargan.smooth),
+]  # fmt: skip
+DSP = [
+    (6, world.plain), (9, world.coded), (9, world.pitch), (13, phase.from_mel), (8, phase.from_linear),
+    (6, phase.shaken), (5, phase.vocoder), (22, source_filter.nsf), (6, source_filter.lpc), (8, source_filter.mlsa),
+    (8, codec2.resynthesise),
+]  # fmt: skip
+HELD = [(1, lpcnet.resynthesise)]
+HELD_SHARE = 0.25
+
+
+def drawn(table, rng):
+    """One engine by weight."""
+    weights = [w for w, _ in table]
+    return table[int(rng.choice(len(table), p=[w / sum(weights) for w in weights]))][1]
+
+
+def clips(out):
+    """All clean clips as (order, speaker, name, path)."""
+    found = []
+    for path in (out / "clean").glob("*/*/*.flac"):
+        speaker = path.parent.name
+        found.append((seed_of("order", speaker, path.stem), speaker, path.stem, path))
+    return sorted(found)
+
+
+def make(out, part, speaker, name, path):
+    """One clip through one part; True if something was written."""
+    mark = out / "work" / part / speaker / name
+    if mark.exists():
+        return False
+    rng = rng_of(part, speaker, name)
+    if part == "bonafide":
+        y, source = load(path), None
+    else:
+        if part == "held" and (split_of(speaker) != "test" or rng.random() > HELD_SHARE):
+            write_text(mark, "-\n")
+            return False
+        engine = drawn({"gan": GAN, "dsp": DSP, "held": HELD}[part], rng)
+        y, source = engine(load(path), rng)
+    y = finish(y, rng_of("finish", part, speaker, name), narrow=bool(source) and source.startswith("codec2"))
+    folder = Path("spoof") / source if source else Path("bonafide")
+    place = folder / speaker / f"{name}.flac"
+    if len(y):
+        save(out / place, y)
+    write_text(mark, f"{place if len(y) else '-'}\t{source or '-'}\t{speaker}\n")
+    return bool(len(y))
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("out", type=Path)
+    args.add_argument("--part", action="append", choices=["bonafide", "gan", "dsp", "held"])
+    args.add_argument("--shard", default="0/1")
+    args = args.parse_args()
+    k, n = map(int, args.shard.split("/"))
+    hifigan.use(args.out / "cache" / "wheels")
+    fargan.use(args.out / "tools")
+    for part in args.part or ["bonafide", "dsp", "gan", "held"]:
+        failures = 0
+        for order, speaker, name, path in clips(args.out):
+            if order % n != k:
+                continue
+            try:
+                make(args.out, part, speaker, name, path)
+            except Exception:  # one clip that an engine cannot take costs that clip only
+                failures += 1
+                print(f"{part} {speaker} {name}", file=sys.stderr)
+                traceback.print_exc()
+        print(f"{part}: done, {failures} failures", flush=True)
+
+
+if __name__ == "__main__":
+    main()
