@@ -136,20 +136,6 @@ def pcm8(data, rate):
     return resample((np.frombuffer(data, np.uint8).astype(np.float32) - 128) / 128, rate, RATE)
 
 
-def sky(root):
-    """Beneath a Steel Sky: speech files have numbers from 50,000, a 22-byte header and 8-bit samples at 11,025 Hz."""
-    index = next(Path(root).rglob("sky.dnr")).read_bytes()
-    data = next(Path(root).rglob("sky.dsk")).read_bytes()
-    for i in range(struct.unpack("<I", index[:4])[0]):
-        entry = index[4 + 8 * i : 12 + 8 * i]
-        number = struct.unpack("<H", entry[:2])[0]
-        offset = int.from_bytes(entry[2:5], "little")
-        size = int.from_bytes(entry[5:8], "little") & 0x3FFFFF
-        offset = (offset & 0x7FFFFF) << 4 if offset & 0x800000 else offset
-        if number >= 50_000 and size > 6000 and offset + size <= len(data):
-            yield "sky", f"{number}", lambda o=offset, s=size: pcm8(data[o + 22 : o + s], 11_025)
-
-
 def drascula(language):
     """Drascula: raw 8-bit samples at 11,025 Hz."""
 
@@ -210,7 +196,6 @@ DEBIAN = [
     Source("prompt-fr", "asterisk-prompt-fr-armelle", "CC-BY-SA", "telephone prompts, GSM", one_voice("prompt-fr", ".gsm")),
     Source("prompt-es", "asterisk-prompt-es-co", "GPL-2+", "telephone prompts, GSM", one_voice("prompt-es", ".gsm")),
     Source("queen", "flight-of-the-amazon-queen", "freeware, free use and distribution", "actors in a game, MP3 at 11 kHz", queen),
-    Source("sky", "beneath-a-steel-sky", "freeware, free use and distribution", "actors in a game, 8 bit at 11 kHz", sky),
     Source("drascula-en", "drascula", "Drascula-License", "actors in a game, 8 bit at 11 kHz", drascula("en")),
     Source("drascula-it", "drascula-italian", "Drascula-License", "actors in a game, 8 bit at 11 kHz", drascula("it")),
     Source("drascula-es", "drascula-spanish", "Drascula-License", "actors in a game, 8 bit at 11 kHz", drascula("es")),

@@ -15,7 +15,7 @@ PLACED = {
     "fillets-nl-m": "test", "fillets-nl-v": "dev", "fillets-nl-others": "dev",
     "tuxpaint-ro": "test", "tuxpaint-lt": "test", "tuxpaint-da": "dev", "tuxpaint-bg": "train", "tuxpaint-ca": "train",
     "tuxpaint-el": "train", "tuxpaint-es": "train", "tuxpaint-fr": "train", "tuxpaint-ru": "train",
-    "drascula-en": "train", "drascula-it": "train", "drascula-es": "train", "sky": "train", "queen-hero": "train",
+    "drascula-en": "train", "drascula-it": "train", "drascula-es": "train", "queen-hero": "train",
     "pocketsphinx-austen": "test",
 }  # fmt: skip
 

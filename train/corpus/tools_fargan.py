@@ -17,7 +17,7 @@ import numpy as np
 
 from common import rng_of
 
-SIGMAS = {1: 0.05, 2: 0.08, 3: 0.11, 4: 0.14, 5: 0.18, 6: 0.22}
+SIGMAS = {1: 0.03, 2: 0.05, 3: 0.07, 4: 0.09, 5: 0.11, 6: 0.13}
 ARRAY = re.compile(r"static const (float|opus_int8) (\w+)\[(\d+)\] = \{(.*?)\};", re.S)
 
 
