@@ -18,18 +18,20 @@ from engines import codec2, fargan, hifigan, lpcnet, phase, source_filter, world
 from finish import finish
 from splits import split_of
 
-# (weight, engine): a clip gets one of the first table, one of the second, and in test perhaps one of the third.
+# (weight, engine): a clip gets one of the first table, mostly one of the second, and in test perhaps one of the third.
 GAN = [
-    (5, hifigan.plain), (8, hifigan.rate), (8, hifigan.smooth), (4, hifigan.pitch), (13, hifigan.perturbed),
-    (16, fargan.plain), (26, fargan.perturbed), (20, fargan.smooth),
+    (4, hifigan.plain), (6, hifigan.rate), (7, hifigan.smooth), (4, hifigan.pitch), (11, hifigan.perturbed),
+    (16, fargan.plain), (28, fargan.perturbed), (24, fargan.smooth),
 ]  # fmt: skip
 DSP = [
-    (6, world.plain), (9, world.coded), (9, world.pitch), (13, phase.from_mel), (8, phase.from_linear),
-    (6, phase.shaken), (5, phase.vocoder), (22, source_filter.nsf), (6, source_filter.lpc), (8, source_filter.mlsa),
+    (5, world.plain), (8, world.coded), (8, world.pitch), (13, phase.from_mel), (8, phase.from_linear),
+    (6, phase.shaken), (6, phase.vocoder), (24, source_filter.nsf), (8, source_filter.lpc), (6, source_filter.mlsa),
     (8, codec2.resynthesise),
 ]  # fmt: skip
 HELD = [(1, lpcnet.resynthesise)]
-HELD_SHARE = 0.25
+
+# The share of clips that a part takes; "held" in test only.
+SHARE = {"bonafide": 1.0, "gan": 1.0, "dsp": 0.7, "held": 0.25}
 
 
 def drawn(table, rng):
@@ -53,12 +55,12 @@ def make(out, part, speaker, name, path):
     if mark.exists():
         return False
     rng = rng_of(part, speaker, name)
+    if rng.random() > SHARE[part] or (part == "held" and split_of(speaker) != "test"):
+        write_text(mark, "-\n")
+        return False
     if part == "bonafide":
         y, source = load(path), None
     else:
-        if part == "held" and (split_of(speaker) != "test" or rng.random() > HELD_SHARE):
-            write_text(mark, "-\n")
-            return False
         engine = drawn({"gan": GAN, "dsp": DSP, "held": HELD}[part], rng)
         y, source = engine(load(path), rng)
     y = finish(y, rng_of("finish", part, speaker, name), narrow=bool(source) and source.startswith("codec2"))

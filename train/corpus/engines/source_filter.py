@@ -113,10 +113,13 @@ def mlsa(x, rng):
     hop, order = 80, int(rng.choice([20, 24, 30]))
     f0, t = pitch(x, hop)
     envelope = pyworld.cheaptrick(np.ascontiguousarray(x, np.float64), f0, t, RATE)
+    envelope = np.maximum(envelope, envelope.max() * 1e-7)  # the filter is stable for a limited range of levels
     cepstra = pysptk.sp2mc(envelope, order, 0.42)
     cepstra = gaussian_filter1d(cepstra, rng.uniform(0.5, 2.5), axis=0)
-    driver = excitation(f0, hop, len(f0) * hop, rng) / np.sqrt(RATE) * np.sqrt(RATE)
-    filters = Synthesizer(MLSADF(order=order, alpha=0.42), hop)
+    driver = excitation(f0, hop, len(f0) * hop, rng)
+    filters = Synthesizer(MLSADF(order=order, alpha=0.42, pd=5), hop)
     b = np.ascontiguousarray(np.apply_along_axis(pysptk.mc2b, 1, cepstra, 0.42))
     y = filters.synthesis(np.ascontiguousarray(driver), b)
+    if not np.abs(y).max() < 100:  # the filter is not always stable
+        raise ArithmeticError("the MLSA filter ran away")
     return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)].astype(np.float32), "mlsa"
