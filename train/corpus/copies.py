@@ -1,9 +1,9 @@
 """Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
 
-    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N]
+    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K]
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
-leaves a fair sample; what exists is skipped. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
+leaves a fair sample; what exists is skipped. `--again 2` draws once more for the same clips. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
 where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
 """
 
@@ -40,21 +40,22 @@ def drawn(table, rng):
     return table[int(rng.choice(len(table), p=[w / sum(weights) for w in weights]))][1]
 
 
-def clips(out):
+def clips(out, source="*"):
     """All clean clips as (order, speaker, name, path)."""
     found = []
-    for path in (out / "clean").glob("*/*/*.flac"):
+    for path in (out / "clean").glob(f"{source}/*/*.flac"):
         speaker = path.parent.name
         found.append((seed_of("order", speaker, path.stem), speaker, path.stem, path))
     return sorted(found)
 
 
-def make(out, part, speaker, name, path):
+def make(out, part, again, speaker, name, path):
     """One clip through one part; True if something was written."""
-    mark = out / "work" / part / speaker / name
+    turn = part if again == 1 else f"{part}-{again}"
+    mark = out / "work" / turn / speaker / name
     if mark.exists():
         return False
-    rng = rng_of(part, speaker, name)
+    rng = rng_of(turn, speaker, name)
     if rng.random() > SHARE[part] or (part == "held" and split_of(speaker) != "test"):
         write_text(mark, "-\n")
         return False
@@ -63,9 +64,9 @@ def make(out, part, speaker, name, path):
     else:
         engine = drawn({"gan": GAN, "dsp": DSP, "held": HELD}[part], rng)
         y, source = engine(load(path), rng)
-    y = finish(y, rng_of("finish", part, speaker, name), narrow=bool(source) and source.startswith("codec2"))
+    y = finish(y, rng_of("finish", turn, speaker, name), narrow=bool(source) and source.startswith("codec2"))
     folder = Path("spoof") / source if source else Path("bonafide")
-    place = folder / speaker / f"{name}.flac"
+    place = folder / speaker / (f"{name}.flac" if again == 1 else f"{name}-{again}.flac")
     if len(y):
         save(out / place, y)
     write_text(mark, f"{place if len(y) else '-'}\t{source or '-'}\t{speaker}\n")
@@ -77,6 +78,8 @@ def main():
     args.add_argument("out", type=Path)
     args.add_argument("--part", action="append", choices=["bonafide", "gan", "dsp", "held"])
     args.add_argument("--shard", default="0/1")
+    args.add_argument("--source", default="*")
+    args.add_argument("--again", type=int, default=1)
     args = args.parse_args()
     k, n = map(int, args.shard.split("/"))
     hifigan.use(args.out / "cache" / "wheels")
@@ -86,14 +89,14 @@ def main():
     while True:
         # Listed again after every hundred clips: `bonafide.py` may still be cutting. A clip goes through all parts
         # before the next one, so that a run that is stopped is balanced.
-        todo = [c for c in clips(args.out) if c[0] % n == k and c not in seen][:100]
+        todo = [c for c in clips(args.out, args.source) if c[0] % n == k and c not in seen][:100]
         if not todo:
             break
         for clip in todo:
             seen.add(clip)
             for part in parts:
                 try:
-                    make(args.out, part, *clip[1:])
+                    make(args.out, part, args.again, *clip[1:])
                 except Exception:  # one clip that an engine cannot take costs that clip only
                     failures[part] += 1
                     print(part, *clip[1:3], file=sys.stderr)

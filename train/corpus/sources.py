@@ -180,25 +180,25 @@ def pocketsphinx(root):
         yield speaker, stem(p, root), lazy(p, *(("-f", "s16le", "-ar", "16000", "-ac", "1") if p.suffix == ".raw" else ()))
 
 
-CC_BY_SA = "CC-BY-SA-3.0"
+CC_BY_SA = "CC-BY-SA-3.0 and CC-BY-3.0"
 
 DEBIAN = [
     *[
         Source(f"asterisk-{l}", f"asterisk-core-sounds-{l}-g722", CC_BY_SA, "telephone prompts, G.722", asterisk(l))
         for l in ("en", "es", "fr", "it", "ru")
     ],
-    Source("festvox-ru", "festvox-ru", "BSD-like (MSU)", "recordings of a unit-selection voice", festvox_ru),
-    Source("fillets-cs", "fillets-ng-data-cs", "GPL-2+", "two Czech actors in a game", fillets("cs")),
-    Source("fillets-nl", "fillets-ng-data-nl", "GPL-2+", "two Dutch actors in a game", fillets("nl")),
-    Source("tuxpaint", "tuxpaint-stamps-default", "GPL-2+", "volunteers in a dozen languages", tuxpaint),
+    Source("festvox-ru", "festvox-ru", "BSD-like", "recordings of a unit-selection voice", festvox_ru),
+    Source("fillets-cs", "fillets-ng-data-cs", "GPL-2", "two Czech actors in a game", fillets("cs")),
+    Source("fillets-nl", "fillets-ng-data-nl", "GPL-2", "two Dutch actors in a game", fillets("nl")),
+    Source("tuxpaint", "tuxpaint-stamps-default", "GPL-2", "volunteers in a dozen languages", tuxpaint),
     Source("klettres", "klettres-data", "GPL-2+", "letters and syllables in 20 languages", by_folder("klettres", 2, ".ogg")),
-    Source("prompt-it", "asterisk-prompt-it-menardi-wav", "GPL-2+", "telephone prompts, 8 kHz", one_voice("prompt-it", ".wav")),
-    Source("prompt-fr", "asterisk-prompt-fr-armelle", "CC-BY-SA", "telephone prompts, GSM", one_voice("prompt-fr", ".gsm")),
-    Source("prompt-es", "asterisk-prompt-es-co", "GPL-2+", "telephone prompts, GSM", one_voice("prompt-es", ".gsm")),
-    Source("queen", "flight-of-the-amazon-queen", "freeware, free use and distribution", "actors in a game, MP3 at 11 kHz", queen),
-    Source("drascula-en", "drascula", "Drascula-License", "actors in a game, 8 bit at 11 kHz", drascula("en")),
-    Source("drascula-it", "drascula-italian", "Drascula-License", "actors in a game, 8 bit at 11 kHz", drascula("it")),
-    Source("drascula-es", "drascula-spanish", "Drascula-License", "actors in a game, 8 bit at 11 kHz", drascula("es")),
+    Source("prompt-it", "asterisk-prompt-it-menardi-wav", "CC-BY-SA-3.0", "telephone prompts, 8 kHz", one_voice("prompt-it", ".wav")),
+    Source("prompt-fr", "asterisk-prompt-fr-armelle", "GPL", "telephone prompts, GSM", one_voice("prompt-fr", ".gsm")),
+    Source("prompt-es", "asterisk-prompt-es-co", "GPL", "telephone prompts, GSM", one_voice("prompt-es", ".gsm")),
+    Source("queen", "flight-of-the-amazon-queen", "Flight-of-the-Amazon-Queen-License (free distribution)", "actors in a game, MP3 at 11 kHz", queen),
+    Source("drascula-en", "drascula", "Drascula-License (free distribution)", "actors in a game, 8 bit at 11 kHz", drascula("en")),
+    Source("drascula-it", "drascula-italian", "Drascula-License (free distribution)", "actors in a game, 8 bit at 11 kHz", drascula("it")),
+    Source("drascula-es", "drascula-spanish", "Drascula-License (free distribution)", "actors in a game, 8 bit at 11 kHz", drascula("es")),
     Source("ktuberling", "ktuberling-data", "GPL-2+", "names of things, volunteers", by_folder("ktuberling", 1, ".ogg", ".wav", ".opus")),
     Source(
         "hedgewars",
@@ -214,7 +214,7 @@ DEBIAN = [
         r for r in by_folder("horizons", 3, ".ogg")(root) if "voice" in r[1]
     )),
     Source("codec2", "codec2-examples", "LGPL-2.1", "speech codec test sentences, 8 kHz", codec2_examples),
-    Source("pocketsphinx", "pocketsphinx-testdata", "BSD-2", "LibriVox and commands", pocketsphinx),
+    Source("pocketsphinx", "pocketsphinx-testdata", "GPL-2+ / BSD-3-Clause", "LibriVox and commands", pocketsphinx),
 ]
 
 
