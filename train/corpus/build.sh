@@ -57,11 +57,11 @@ step "copy synthesis"
 for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part dsp --part held
         # Clean read speech is the rarest: the user's folders go through three draws of engines.
         for again in 2 3; do
             "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part gan --part dsp
         done
-        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part dsp --part held
     ) >"$out/logs/copies-$k.log" 2>"$out/logs/copies-$k.err" &
 done
 wait

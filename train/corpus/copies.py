@@ -31,7 +31,7 @@ DSP = [
 HELD = [(1, lpcnet.resynthesise)]
 
 # The share of clips that a part takes; "held" in test only.
-SHARE = {"bonafide": 1.0, "gan": 1.0, "dsp": 0.7, "held": 0.25}
+SHARE = {"bonafide": 1.0, "gan": 1.0, "dsp": 0.7, "held": 0.08}
 
 
 def drawn(table, rng):

@@ -148,7 +148,7 @@ def drascula(language):
 
 def warzone(root):
     """Warzone 2100: briefings and command acknowledgements, in a zip archive."""
-    speech = ("/cmndrvoc/", "/missmesg/", "/tutorial/", "/trnsppil/", "/vtoltalk/", "/nexus/", "sequenceaudio/")
+    speech = ("/cmndrvoc/", "/missmesg/", "/tutorial/", "/trnsppil/", "/vtoltalk/", "sequenceaudio/")
     for archive in Path(root).rglob("base.wz"):
         with zipfile.ZipFile(archive) as z:
             for name in sorted(z.namelist()):
