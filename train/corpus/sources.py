@@ -182,6 +182,9 @@ def pocketsphinx(root):
 
 CC_BY_SA = "CC-BY-SA-3.0 and CC-BY-3.0"
 
+# Serbian spellings share one set of recordings, which "sr" has.
+SAME = ("sr@ijekavian", "sr@ijekavianlatin", "sr@latin")
+
 DEBIAN = [
     *[
         Source(f"asterisk-{l}", f"asterisk-core-sounds-{l}-g722", CC_BY_SA, "telephone prompts, G.722", asterisk(l))
@@ -199,7 +202,7 @@ DEBIAN = [
     Source("drascula-en", "drascula", "Drascula-License (free distribution)", "actors in a game, 8 bit at 11 kHz", drascula("en")),
     Source("drascula-it", "drascula-italian", "Drascula-License (free distribution)", "actors in a game, 8 bit at 11 kHz", drascula("it")),
     Source("drascula-es", "drascula-spanish", "Drascula-License (free distribution)", "actors in a game, 8 bit at 11 kHz", drascula("es")),
-    Source("ktuberling", "ktuberling-data", "GPL-2+", "names of things, volunteers", by_folder("ktuberling", 1, ".ogg", ".wav", ".opus")),
+    Source("ktuberling", "ktuberling-data", "GPL-2+", "names of things, volunteers", by_folder("ktuberling", 1, ".ogg", ".wav", ".opus", skip=SAME)),
     Source(
         "hedgewars",
         "hedgewars-data",
