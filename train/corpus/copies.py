@@ -1,9 +1,10 @@
 """Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
 
-    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K]
+    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap]
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
-leaves a fair sample; what exists is skipped. `--again 2` draws once more for the same clips. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
+leaves a fair sample; what exists is skipped. `--again 2` draws once more for the same clips;
+`--cheap` leaves what falls to a slow engine for a later run, when a first corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
 where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
 """
 
@@ -34,6 +35,11 @@ HELD = [(1, lpcnet.resynthesise)]
 SHARE = {"bonafide": 1.0, "gan": 1.0, "dsp": 0.7, "held": 0.08}
 
 
+# Engines above 0.04 x real time on one core.
+SLOW = {e for _, e in GAN if e.__module__.endswith("hifigan")} | {world.plain, world.coded, world.pitch}
+SLOW |= {source_filter.mlsa, lpcnet.resynthesise}
+
+
 def drawn(table, rng):
     """One engine by weight."""
     weights = [w for w, _ in table]
@@ -49,7 +55,7 @@ def clips(out, source="*"):
     return sorted(found)
 
 
-def make(out, part, again, speaker, name, path):
+def make(out, part, again, cheap, speaker, name, path):
     """One clip through one part; True if something was written."""
     turn = part if again == 1 else f"{part}-{again}"
     mark = out / "work" / turn / speaker / name
@@ -63,6 +69,8 @@ def make(out, part, again, speaker, name, path):
         y, source = load(path), None
     else:
         engine = drawn({"gan": GAN, "dsp": DSP, "held": HELD}[part], rng)
+        if cheap and engine in SLOW:
+            return False
         y, source = engine(load(path), rng)
     y = finish(y, rng_of("finish", turn, speaker, name), narrow=bool(source) and source.startswith("codec2"))
     folder = Path("spoof") / source if source else Path("bonafide")
@@ -80,6 +88,7 @@ def main():
     args.add_argument("--shard", default="0/1")
     args.add_argument("--source", default="*")
     args.add_argument("--again", type=int, default=1)
+    args.add_argument("--cheap", action="store_true")
     args = args.parse_args()
     k, n = map(int, args.shard.split("/"))
     hifigan.use(args.out / "cache" / "wheels")
@@ -96,7 +105,7 @@ def main():
             seen.add(clip)
             for part in parts:
                 try:
-                    make(args.out, part, args.again, *clip[1:])
+                    make(args.out, part, args.again, args.cheap, *clip[1:])
                 except Exception:  # one clip that an engine cannot take costs that clip only
                     failures[part] += 1
                     print(part, *clip[1:3], file=sys.stderr)
