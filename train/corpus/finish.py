@@ -40,6 +40,7 @@ def finish(x, rng, narrow=False):
         return x[:0]
     if edge:
         x = low_pass(x, edge)
+    x = x - x.mean()
     x = x * (10 ** (level / 20) / rms(x))
     x = x * min(1.0, 0.95 / np.abs(x).max())
     return (x + 10 ** (floor / 20) * noise[: len(x)]).astype(np.float32)
