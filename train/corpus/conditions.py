@@ -1,0 +1,101 @@
+"""The test list again through fixed channels, both classes alike, each file's channel drawn from its name.
+
+    conditions.py OUT
+
+- OUT/test_telephone/...: 300 to 3400 Hz, 8 kHz, G.711 (mu-law or A-law).
+- OUT/test_codec/...: MP3, Opus, AAC, G.722 or GSM at a low bit rate.
+
+Lists: OUT/lists/test_telephone.tsv and test_codec.tsv, with the source and speaker of the original.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import butter, sosfilt
+
+from common import RATE, load, resample, rng_of, save, seed_of, write_text
+
+# name, file ending, ffmpeg options of the encoder
+CODECS = [
+    ("mp3-24k", "mp3", ["-c:a", "libmp3lame", "-b:a", "24k"]),
+    ("mp3-48k", "mp3", ["-c:a", "libmp3lame", "-b:a", "48k"]),
+    ("opus-12k", "ogg", ["-c:a", "libopus", "-b:a", "12k", "-application", "voip"]),
+    ("opus-20k", "ogg", ["-c:a", "libopus", "-b:a", "20k"]),
+    ("aac-24k", "m4a", ["-c:a", "aac", "-b:a", "24k"]),
+    ("aac-40k", "m4a", ["-c:a", "aac", "-b:a", "40k"]),
+    ("g722", "wav", ["-c:a", "g722"]),
+    ("gsm", "gsm", ["-c:a", "libgsm", "-ar", "8000"]),
+]
+
+
+def mu_law(x):
+    """G.711 mu-law by its formula (mu 255, 8 bit)."""
+    y = np.sign(x) * np.log1p(255 * np.abs(x)) / np.log(256)
+    y = np.round(y * 127) / 127
+    return np.sign(y) * (256.0 ** np.abs(y) - 1) / 255
+
+
+def a_law(x):
+    """G.711 A-law by its formula (A 87.6, 8 bit)."""
+    a, m = 87.6, np.abs(x)
+    y = np.where(m < 1 / a, a * m, 1 + np.log(np.maximum(a * m, 1))) / (1 + np.log(a))
+    y = np.round(y * 127) / 127
+    z = np.where(y < 1 / (1 + np.log(a)), y * (1 + np.log(a)) / a, np.exp(y * (1 + np.log(a)) - 1) / a)
+    return np.sign(x) * z
+
+
+def telephone(x, rng):
+    """A telephone channel."""
+    y = sosfilt(butter(4, [300, 3400], "bandpass", fs=RATE, output="sos"), x)
+    y = np.clip(resample(y, RATE, 8000), -1, 1)
+    return resample((mu_law if rng.random() < 0.5 else a_law)(y), 8000, RATE)[: len(x)]
+
+
+def through(codec, clips):
+    """Clips through one codec in one call: joined with pauses, coded, decoded, and cut apart again."""
+    _, ending, options = codec
+    gap = np.zeros(RATE // 4, np.float32)
+    joined = np.concatenate([part for clip in clips for part in (clip, gap)])
+    with tempfile.TemporaryDirectory() as folder:
+        source, coded = str(Path(folder) / "in.wav"), str(Path(folder) / f"coded.{ending}")
+        soundfile.write(source, joined, RATE)
+        subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", source, *options, coded], check=True)
+        raw = ["ffmpeg", "-v", "error", "-nostdin", "-i", coded, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
+        y = np.frombuffer(subprocess.run(raw, capture_output=True, check=True).stdout, np.float32)
+    y = np.pad(y, (0, max(0, len(joined) - len(y))))
+    out, at = [], 0
+    for clip in clips:
+        out.append(y[at : at + len(clip)])
+        at += len(clip) + len(gap)
+    return out
+
+
+def main():
+    out = Path(sys.argv[1])
+    rows = [line.split("\t") for line in (out / "lists" / "test.tsv").read_text().splitlines()[1:]]
+    for file, *_ in rows:
+        target = out / "test_telephone" / file
+        if not target.exists():
+            save(target, telephone(load(out / file), rng_of("telephone", file)))
+    groups = defaultdict(list)
+    for file, *_ in rows:
+        if not (out / "test_codec" / file).exists():
+            groups[seed_of("codec", file) % len(CODECS)].append(file)
+    for number, names in groups.items():
+        for at in range(0, len(names), 100):
+            some = names[at : at + 100]
+            for file, y in zip(some, through(CODECS[number], [load(out / f) for f in some])):
+                save(out / "test_codec" / file, y)
+    for condition in ("test_telephone", "test_codec"):
+        lines = ["file\tlabel\tsource\tspeaker", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
+        write_text(out / "lists" / f"{condition}.tsv", "\n".join(lines) + "\n")
+    print(f"conditions: {len(rows)} clips each")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
+
+    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap]
+
+Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
+leaves a fair sample; what exists is skipped. `--again 2` draws once more for the same clips;
+`--cheap` leaves what falls to a slow engine for a later run, when a first corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
+where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
+"""
+
+import argparse
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+
+from common import load, rng_of, save, seed_of, write_text
+from engines import codec2, fargan, hifigan, lpcnet, phase, source_filter, world
+from finish import finish
+from splits import split_of
+
+# (weight, engine): a clip gets one of the first table, mostly one of the second, and in test perhaps one of the third.
+GAN = [
+    (4, hifigan.plain), (6, hifigan.rate), (7, hifigan.smooth), (4, hifigan.pitch), (11, hifigan.perturbed),
+    (16, fargan.plain), (28, fargan.perturbed), (24, fargan.smooth),
+]  # fmt: skip
+DSP = [
+    (5, world.plain), (8, world.coded), (8, world.pitch), (13, phase.from_mel), (8, phase.from_linear),
+    (6, phase.shaken), (6, phase.vocoder), (24, source_filter.nsf), (8, source_filter.lpc), (6, source_filter.mlsa),
+    (8, codec2.resynthesise),
+]  # fmt: skip
+HELD = [(1, lpcnet.resynthesise)]
+
+# The share of clips that a part takes; "held" in test only.
+SHARE = {"bonafide": 1.0, "gan": 1.0, "dsp": 0.7, "held": 0.08}
+
+
+# Engines above 0.04 x real time on one core.
+SLOW = {e for _, e in GAN if e.__module__.endswith("hifigan")} | {world.plain, world.coded, world.pitch}
+SLOW |= {source_filter.mlsa, lpcnet.resynthesise}
+
+
+def drawn(table, rng):
+    """One engine by weight."""
+    weights = [w for w, _ in table]
+    return table[int(rng.choice(len(table), p=[w / sum(weights) for w in weights]))][1]
+
+
+def clips(out, source="*"):
+    """All clean clips as (order, speaker, name, path)."""
+    found = []
+    for path in (out / "clean").glob(f"{source}/*/*.flac"):
+        speaker = path.parent.name
+        found.append((seed_of("order", speaker, path.stem), speaker, path.stem, path))
+    return sorted(found)
+
+
+def make(out, part, again, cheap, speaker, name, path):
+    """One clip through one part; True if something was written."""
+    turn = part if again == 1 else f"{part}-{again}"
+    mark = out / "work" / turn / speaker / name
+    if mark.exists():
+        return False
+    rng = rng_of(turn, speaker, name)
+    if rng.random() > SHARE[part] or (part == "held" and split_of(speaker) != "test"):
+        write_text(mark, "-\n")
+        return False
+    if part == "bonafide":
+        y, source = load(path), None
+    else:
+        engine = drawn({"gan": GAN, "dsp": DSP, "held": HELD}[part], rng)
+        if cheap and engine in SLOW:
+            return False
+        y, source = engine(load(path), rng)
+    y = finish(y, rng_of("finish", turn, speaker, name), narrow=bool(source) and source.startswith("codec2"))
+    folder = Path("spoof") / source if source else Path("bonafide")
+    place = folder / speaker / (f"{name}.flac" if again == 1 else f"{name}-{again}.flac")
+    if len(y):
+        save(out / place, y)
+    write_text(mark, f"{place if len(y) else '-'}\t{source or '-'}\t{speaker}\n")
+    return bool(len(y))
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("out", type=Path)
+    args.add_argument("--part", action="append", choices=["bonafide", "gan", "dsp", "held"])
+    args.add_argument("--shard", default="0/1")
+    args.add_argument("--source", default="*")
+    args.add_argument("--again", type=int, default=1)
+    args.add_argument("--cheap", action="store_true")
+    args = args.parse_args()
+    k, n = map(int, args.shard.split("/"))
+    hifigan.use(args.out / "cache" / "wheels")
+    fargan.use(args.out / "tools")
+    parts = args.part or ["bonafide", "gan", "dsp", "held"]
+    seen, failures = set(), Counter()
+    while True:
+        # Listed again after every hundred clips: `bonafide.py` may still be cutting. A clip goes through all parts
+        # before the next one, so that a run that is stopped is balanced.
+        todo = [c for c in clips(args.out, args.source) if c[0] % n == k and c not in seen][:100]
+        if not todo:
+            break
+        for clip in todo:
+            seen.add(clip)
+            for part in parts:
+                try:
+                    make(args.out, part, args.again, args.cheap, *clip[1:])
+                except Exception:  # one clip that an engine cannot take costs that clip only
+                    failures[part] += 1
+                    print(part, *clip[1:3], file=sys.stderr)
+                    traceback.print_exc()
+        print(f"{len(seen)} clips, failures {dict(failures)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

