@@ -3,6 +3,7 @@
 
 mod cli;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -109,8 +110,9 @@ fn run(arguments: Arguments) -> ExitCode {
     bar.finish_and_clear();
     match exported {
         Ok(summary) => {
-            report(&summary, &arguments.out.display().to_string());
-            println!("  done in {:.1} s", start.elapsed().as_secs_f64());
+            let seconds = start.elapsed().as_secs_f64();
+            // The model is written: who closes the pipe has read enough.
+            drop(report(&summary, &arguments.out.display().to_string(), seconds));
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -148,7 +150,8 @@ fn fetch(name: &str, _: &ProgressBar) -> bonafide_export::Result<PathBuf> {
     Err(bonafide_export::Error::HubFeature { name: name.to_owned() })
 }
 
-fn report(summary: &Summary, out: &str) {
+fn report(summary: &Summary, file: &str, seconds: f64) -> io::Result<()> {
+    let mut out = io::stdout().lock();
     let shape_source = match &summary.config_path {
         Some(path) => path.display().to_string(),
         None if summary.layout == Layout::Original => {
@@ -156,23 +159,26 @@ fn report(summary: &Summary, out: &str) {
         }
         None => "no config.json: as the tensors have it".to_owned(),
     };
-    println!(
-        "{out}: {:.1} MB, {} parameters",
+    writeln!(
+        out,
+        "{file}: {:.1} MB, {} parameters",
         summary.bytes as f64 / 1e6,
         summary.parameters
-    );
+    )?;
     match &summary.shape {
-        Shape::Wav2vec2(config) => println!(
+        Shape::Wav2vec2(config) => writeln!(
+            out,
             "  {} layers of {}, {} heads ({shape_source})",
             config.num_hidden_layers, config.hidden_size, config.num_attention_heads
-        ),
-        Shape::Lite(config) => println!("  {} residual blocks ({shape_source})", config.blocks().len()),
+        )?,
+        Shape::Lite(config) => writeln!(out, "  {} residual blocks ({shape_source})", config.blocks().len())?,
         _ => {}
     }
-    println!("  layout: {}", summary.layout);
-    println!("  classes: {}", summary.labels);
-    println!("  samples: {}", summary.normalization);
+    writeln!(out, "  layout: {}", summary.layout)?;
+    writeln!(out, "  classes: {}", summary.labels)?;
+    writeln!(out, "  samples: {}", summary.normalization)?;
     for (key, value) in &summary.metadata {
-        println!("  {key} = {value}");
+        writeln!(out, "  {key} = {value}")?;
     }
+    writeln!(out, "  done in {seconds:.1} s")
 }
