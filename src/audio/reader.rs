@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "formats")]
+use super::Audio;
+use super::read_failed;
 use super::wav::Wav;
-use super::{Audio, read_failed};
 use crate::{Error, Result};
 
 /// The largest file that is read as a whole: [`Audio::MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
