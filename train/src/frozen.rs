@@ -1,29 +1,24 @@
-//! The frozen part of a network, run on ONNX Runtime, or on rten where there is none.
+//! The frozen part of a network, run on rten.
+//!
+//! ONNX Runtime would be faster, but allows a process one environment, which is the detector's own.
 
 use std::path::Path;
 
-use bonafide::{Detector, Runtime};
+use bonafide::Detector;
 use bonafide_export::{Config, Options, export};
-use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
-use ort::value::TensorRef;
+use rten_tensor::prelude::*;
+use rten_tensor::{NdTensorView, Tensor};
 
 use crate::network::Cut;
 use crate::{Error, Result};
 
 /// A graph from a window to what the trained part begins with.
 pub(crate) struct Frozen {
-    engine: Engine,
+    model: rten::Model,
+    input: rten::NodeId,
+    output: rten::NodeId,
     /// What it runs on, for people.
     pub(crate) runtime: String,
-}
-
-enum Engine {
-    OnnxRuntime(Box<Session>),
-    Rten {
-        model: Box<rten::Model>,
-        ends: [rten::NodeId; 2],
-    },
 }
 
 /// The name of the graph's input.
@@ -59,73 +54,44 @@ pub(crate) fn shape(config: &Config, cut: Cut, window_samples: usize) -> Vec<usi
 impl Frozen {
     /// Exports the checkpoint in `checkpoint` up to `cut` into `folder`, and loads it.
     ///
-    /// The whole checkpoint is exported and loaded as a detector first. That finds the runtime that scoring would use,
-    /// and shows that what is trained here can be used there.
+    /// The whole checkpoint is exported and loaded as a detector first, which shows that what is trained here can be used
+    /// there.
     pub(crate) fn load(checkpoint: &Path, config: &Config, cut: Cut, folder: &Path) -> Result<Self> {
         let whole = folder.join("whole.onnx");
         let part = folder.join("frozen.onnx");
         let mut options = Options::default();
         export(checkpoint, &whole, &options, &mut |_| {})?;
-        let detector = Detector::builder().model(&whole).build()?;
-        let info = detector.info().clone();
-        drop(detector);
+        drop(Detector::builder().model(&whole).build()?);
         options.end_at = node(config, cut);
         let name = options.end_at.clone().unwrap_or_default();
         export(checkpoint, &part, &options, &mut |_| {})?;
-        let engine = if info.runtime == Runtime::OnnxRuntime {
-            let session = || -> ort::Result<Session> {
-                // The detector has loaded the library, which a process does once.
-                let environment = ort::init().with_telemetry(false).build()?;
-                Session::builder(&environment)?
-                    .with_optimization_level(GraphOptimizationLevel::All)?
-                    .with_intra_threads(info.intra_threads)?
-                    .commit_from_file(&part)
-            };
-            Engine::OnnxRuntime(Box::new(session().map_err(|error| failed("ONNX Runtime", &error))?))
-        } else {
-            let model = rten::Model::load_file(&part).map_err(|error| failed("rten", &error))?;
-            let id = |name: &str| model.node_id(name).map_err(|error| failed("rten", &error));
-            let ends = [id(INPUT)?, id(&name)?];
-            Engine::Rten {
-                model: Box::new(model),
-                ends,
-            }
-        };
+        let model = rten::Model::load_file(&part).map_err(|error| failed(&error))?;
+        let id = |name: &str| model.node_id(name).map_err(|error| failed(&error));
+        let (input, output) = (id(INPUT)?, id(&name)?);
         Ok(Self {
-            engine,
-            runtime: info.to_string(),
+            model,
+            input,
+            output,
+            runtime: "rten cpu".to_owned(),
         })
     }
 
     /// What the graph makes of a window.
     pub(crate) fn run(&mut self, window: &[f32]) -> Result<Vec<f32>> {
-        match &mut self.engine {
-            Engine::OnnxRuntime(session) => {
-                let mut run = || -> ort::Result<Vec<f32>> {
-                    let input = TensorRef::from_array_view(([1, window.len()], window))?;
-                    let outputs = session.run(ort::inputs![INPUT => input])?;
-                    let (_, numbers) = outputs[0].try_extract_tensor::<f32>()?;
-                    Ok(numbers.to_vec())
-                };
-                run().map_err(|error| failed("ONNX Runtime", &error))
-            }
-            Engine::Rten { model, ends } => {
-                use rten_tensor::{NdTensorView, Tensor, prelude::*};
-                let input = NdTensorView::from_data([1, window.len()], window);
-                let mut outputs = model
-                    .run(vec![(ends[0], input.into())], &[ends[1]], None)
-                    .map_err(|error| failed("rten", &error))?;
-                let output = outputs.pop().ok_or_else(|| failed("rten", &"it gave no output"))?;
-                let output: Tensor<f32> = output.try_into().map_err(|error| failed("rten", &error))?;
-                Ok(output.to_vec())
-            }
-        }
+        let input = NdTensorView::from_data([1, window.len()], window);
+        let mut outputs = self
+            .model
+            .run(vec![(self.input, input.into())], &[self.output], None)
+            .map_err(|error| failed(&error))?;
+        let output = outputs.pop().ok_or_else(|| failed(&"it gave no output"))?;
+        let output: Tensor<f32> = output.try_into().map_err(|error| failed(&error))?;
+        Ok(output.to_vec())
     }
 }
 
-fn failed(runtime: &'static str, reason: &dyn std::fmt::Display) -> Error {
+fn failed(reason: &dyn std::fmt::Display) -> Error {
     Error::Runtime {
-        runtime,
+        runtime: "rten",
         reason: reason.to_string(),
     }
 }
