@@ -302,7 +302,8 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, json: &[u8]) ->
     })
 }
 
-fn expect(field: &'static str, expected: &str, found: &dyn std::fmt::Debug, holds: bool) -> Result<()> {
+/// Refuses a field of `config.json` unless `holds`.
+pub(crate) fn expect(field: &'static str, expected: &str, found: &dyn std::fmt::Debug, holds: bool) -> Result<()> {
     if holds {
         return Ok(());
     }

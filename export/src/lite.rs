@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
+use crate::config::{self, expect};
 use crate::layout::CLASSES;
 use crate::onnx::{Attribute, Dimension, Graph};
 use crate::wav2vec2::{INPUT, OUTPUT};
@@ -127,17 +128,6 @@ impl LiteConfig {
     ///
     /// [`Error::Config`], which names the field, what is supported and what was found.
     pub fn validate(&self) -> Result<()> {
-        let expect = |field: &'static str, expected: &str, found: &dyn std::fmt::Debug, holds: bool| {
-            if holds {
-                return Ok(());
-            }
-            Err(Error::Config {
-                file: "config.json",
-                field,
-                expected: expected.to_owned(),
-                found: format!("{found:?}"),
-            })
-        };
         let size = |n: usize| (1..=MAX_SIZE).contains(&n);
         let strides = |stride: [usize; 2]| stride.iter().all(|&s| (1..=16).contains(&s));
         expect(
@@ -280,10 +270,7 @@ pub(crate) fn find(checkpoint: &Checkpoint, given: Option<&Path>) -> Result<Opti
         None if beside.is_file() => &beside,
         None => return Ok(None),
     };
-    let json = std::fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let json = config::read(path)?;
     let syntax = |source| Error::ConfigSyntax {
         path: path.to_owned(),
         source,
