@@ -55,7 +55,7 @@ pub use inspect::{ExternalData, FileInfo, Inspection, Kind, OnnxInfo, Port, Size
 pub use labels::{LabelSource, Labels};
 pub use layout::Layout;
 use layout::{Recognised, recognise};
-pub use lite::{Block, LiteConfig, Stage};
+pub use lite::{Block, LiteConfig, Removed, SILENT_FRAMES, Stage};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
 pub use precision::{Precision, Target};
 pub use preprocessor::Normalization;

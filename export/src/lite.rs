@@ -21,6 +21,8 @@ pub(crate) const MODEL_TYPE: &str = "bonafide-lite";
 const KERNEL: usize = 3;
 /// Added to a variance before its root.
 const VARIANCE_FLOOR: f32 = 1e-5;
+/// Added to the sum of the frames' audibility, so that digital silence has a mean.
+pub const SILENT_FRAMES: f32 = 1e-3;
 /// Epsilon of batch norms, PyTorch's default.
 const BATCH_NORM_EPS: f64 = 1e-5;
 /// No network of this kind comes near this; it keeps products of sizes from overflowing.
@@ -43,8 +45,8 @@ pub struct LiteConfig {
     pub frame_hop: usize,
     /// Added to the power of a bin before the logarithm; full scale is about (`frame_samples` / 4)².
     pub power_floor: f32,
-    /// Whether the window's mean log power is taken off, so that loudness does not count.
-    pub remove_level: bool,
+    /// What of the window's log power is taken off, so that it does not count.
+    pub remove: Removed,
     /// Channels of the stem, a 3 × 3 convolution.
     pub stem_channels: usize,
     /// Stride of the stem, along frequency and time.
@@ -57,6 +59,20 @@ pub struct LiteConfig {
     pub attention_size: usize,
     /// The share of pooled features that is dropped in training.
     pub dropout: f32,
+}
+
+/// What is taken off a window's log power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removed {
+    /// Nothing.
+    Nothing,
+    /// Its mean: loudness does not count.
+    Level,
+    /// The mean of each bin over time, as cepstral mean subtraction does: neither loudness nor the microphone's and the
+    /// channel's response count. Frames count by their power over [`LiteConfig::power_floor`], those of zeros not at all, so
+    /// that a short clip's padding changes nothing.
+    Spectrum,
 }
 
 /// Residual blocks of one width.
@@ -105,7 +121,7 @@ impl Default for LiteConfig {
             frame_samples: 512,
             frame_hop: 256,
             power_floor: 1e-5,
-            remove_level: true,
+            remove: Removed::Spectrum,
             stem_channels: 16,
             stem_stride: [2, 2],
             stages: vec![
@@ -344,13 +360,17 @@ impl<'a> Network<'a> {
         }
         let power = self.node("Add", "spectrogram.power", &[&parts[0], &parts[1]]);
         let floor = self.graph.scalar("spectrogram.floor", config.power_floor);
-        let power = self.node("Add", "spectrogram.floored", &[&power, &floor]);
-        let mut x = self.node("Log", "spectrogram.log", &[&power]);
-        if config.remove_level {
-            let axes = ("axes", Attribute::Ints(vec![1, 2]));
-            let level = self.graph.node("ReduceMean", "spectrogram.level", &[&x], &[axes]);
-            x = self.node("Sub", "spectrogram.levelled", &[&x, &level]);
-        }
+        let floored = self.node("Add", "spectrogram.floored", &[&power, &floor]);
+        let mut x = self.node("Log", "spectrogram.log", &[&floored]);
+        x = match config.remove {
+            Removed::Nothing => x,
+            Removed::Level => {
+                let axes = ("axes", Attribute::Ints(vec![1, 2]));
+                let level = self.graph.node("ReduceMean", "spectrogram.level", &[&x], &[axes]);
+                self.node("Sub", "spectrogram.levelled", &[&x, &level])
+            }
+            Removed::Spectrum => self.remove_spectrum(&x, &power, &floor),
+        };
         let norm = self.norm("bands.norm", bins)?;
         let [scale, shift] = [0, 1].map(|part| {
             let (norm, checkpoint) = (norm.clone(), self.checkpoint);
@@ -362,6 +382,23 @@ impl<'a> Network<'a> {
         let x = self.node("Mul", "bands.mul", &[&x, &scale]);
         let x = self.node("Add", "bands", &[&x, &shift]);
         Ok(self.node("Unsqueeze", "bands.unsqueeze", &[&x, &axis_1]))
+    }
+
+    /// The log power `x` less each bin's mean over time, both weighed by the frames' audibility.
+    fn remove_spectrum(&mut self, x: &str, power: &str, floor: &str) -> String {
+        let axes = ("axes", Attribute::Ints(vec![1]));
+        let mean = self.graph.node("ReduceMean", "spectrogram.mean_power", &[power], &[axes]);
+        let floored = self.node("Add", "spectrogram.mean_power.floored", &[&mean, floor]);
+        let audible = self.node("Div", "spectrogram.audible", &[&mean, &floored]);
+        let time = self.graph.integers("axis_2", &[2]);
+        let weighed = self.node("Mul", "spectrogram.weighed", &[x, &audible]);
+        let [sum, frames] = [("spectrogram.sum", &weighed), ("spectrogram.frames", &audible)]
+            .map(|(name, x)| self.graph.node("ReduceSum", name, &[x, &time], &[]));
+        let least = self.graph.scalar("spectrogram.least", SILENT_FRAMES);
+        let frames = self.node("Add", "spectrogram.frames.floored", &[&frames, &least]);
+        let spectrum = self.node("Div", "spectrogram.spectrum", &[&sum, &frames]);
+        let rest = self.node("Sub", "spectrogram.rest", &[x, &spectrum]);
+        self.node("Mul", "spectrogram.audible_rest", &[&rest, &audible])
     }
 
     /// A convolution with half its kernel as padding, and the batch norm after it folded into it.

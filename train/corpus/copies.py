@@ -1,10 +1,11 @@
 """Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
 
-    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap]
+    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap] [--share 1.0]
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
-leaves a fair sample; what exists is skipped. `--again 2` draws once more for the same clips;
-`--cheap` leaves what falls to a slow engine for a later run, when a first corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
+leaves a fair sample; what exists is skipped. `--share 0.5` takes the half of them that comes first, always the same.
+`--again 2` draws once more for the same clips; `--cheap` leaves what falls to a slow engine for a later run, when a first
+corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
 where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
 """
 
@@ -89,6 +90,7 @@ def main():
     args.add_argument("--source", default="*")
     args.add_argument("--again", type=int, default=1)
     args.add_argument("--cheap", action="store_true")
+    args.add_argument("--share", type=float, default=1.0)
     args = args.parse_args()
     k, n = map(int, args.shard.split("/"))
     hifigan.use(args.out / "cache" / "wheels")
@@ -98,7 +100,8 @@ def main():
     while True:
         # Listed again after every hundred clips: `bonafide.py` may still be cutting. A clip goes through all parts
         # before the next one, so that a run that is stopped is balanced.
-        todo = [c for c in clips(args.out, args.source) if c[0] % n == k and c not in seen][:100]
+        mine = [c for c in clips(args.out, args.source) if c[0] % n == k and c[0] < args.share * 2**64]
+        todo = [c for c in mine if c not in seen][:100]
         if not todo:
             break
         for clip in todo:

@@ -1,4 +1,4 @@
-"""Writes OUT/lists/{train,dev,test}.tsv (`file label source speaker`) and OUT/STATUS.md from what exists now.
+"""Writes OUT/lists/{train,dev,test}.tsv (`file label source speaker recording`) and OUT/STATUS.md from what exists now.
 
     lists.py OUT
 """
@@ -14,18 +14,21 @@ from splits import split_of, split_of_voice
 
 
 def rows(out):
-    """(split, file, label, source, speaker) of every finished clip, from the marks."""
+    """(split, file, label, source, speaker, recording) of every finished clip, from the marks.
+
+    Copies have their original's recording.
+    """
     for mark in sorted((out / "work").glob("*/*/*")):
         place, source, speaker = mark.read_text().strip("\n").split("\t") if "\t" in mark.read_text() else ("-",) * 3
         if place == "-":
             continue
-        part = mark.parent.parent.name
+        part, recording = mark.parent.parent.name, f"{mark.parent.name}/{mark.name}"
         if part == "tts":
-            yield split_of_voice(source, speaker), place, "spoof", source, speaker
+            yield split_of_voice(source, speaker), place, "spoof", source, speaker, recording
         elif part == "bonafide":
-            yield split_of(speaker), place, "bonafide", package_of(speaker), speaker
+            yield split_of(speaker), place, "bonafide", package_of(speaker), speaker, recording
         else:
-            yield split_of(speaker), place, "spoof", source, speaker
+            yield split_of(speaker), place, "spoof", source, speaker, recording
 
 
 def package_of(speaker):
@@ -49,15 +52,15 @@ def main():
         known = {f: float(h) for f, h in (line.split("\t") for line in store.read_text().splitlines())}
     tables = {"train": [], "dev": [], "test": []}
     count, total, voices = Counter(), Counter(), {}
-    for split, place, label, source, speaker in rows(out):
+    for split, place, label, source, speaker, recording in rows(out):
         h = hours(out, place, known)
-        tables[split].append((place, label, source, speaker))
+        tables[split].append((place, label, source, speaker, recording))
         for key in ((split, label, source), (split, label, "all")):
             count[key] += 1
             total[key] += h
         voices.setdefault((split, label), set()).add(speaker)
     for split, table in tables.items():
-        lines = ["file\tlabel\tsource\tspeaker", *("\t".join(r) for r in sorted(table))]
+        lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join(r) for r in sorted(table))]
         write_text(out / "lists" / f"{split}.tsv", "\n".join(lines) + "\n")
     write_text(store, "".join(f"{f}\t{h:.6f}\n" for f, h in sorted(known.items())))
 

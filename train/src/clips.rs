@@ -1,5 +1,6 @@
 //! The clips of a list, decoded, and their windows.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +16,10 @@ pub struct Clips {
     clips: Vec<Clip>,
     samples: Vec<Samples>,
     windows: Vec<WindowAt>,
+    /// Windows at the same place of the same recording, bona fide and resynthesised, in the order of their first.
+    groups: Vec<Vec<usize>>,
+    /// The first window of each window's group.
+    firsts: Vec<usize>,
     windowing: Windowing,
     /// SHA-256 of all samples.
     digest: String,
@@ -108,6 +113,8 @@ impl Clips {
             clips: Vec::with_capacity(total),
             samples: Vec::with_capacity(total),
             windows: Vec::new(),
+            groups: Vec::new(),
+            firsts: Vec::new(),
             windowing,
             digest: String::new(),
             bad: Vec::new(),
@@ -128,6 +135,7 @@ impl Clips {
                 Err(error) => all.bad.push((clip.path, error.to_string())),
             }
         }
+        all.group();
         all.digest = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let allowed = (how.max_bad * total as f64) as usize;
         if let Some((_, first)) = all.bad.first().filter(|_| all.bad.len() > allowed) {
@@ -146,6 +154,34 @@ impl Clips {
             });
         }
         Ok(all)
+    }
+
+    /// Puts the windows in groups.
+    fn group(&mut self) {
+        let mut known = HashMap::new();
+        for (window, at) in self.windows.iter().enumerate() {
+            let recording = self.clips[at.clip].recording.as_str();
+            let fresh = self.groups.len();
+            let group = match recording {
+                "-" => fresh,
+                _ => *known.entry((recording, at.index)).or_insert(fresh),
+            };
+            if group == fresh {
+                self.groups.push(Vec::new());
+            }
+            self.groups[group].push(window);
+            self.firsts.push(self.groups[group][0]);
+        }
+    }
+
+    /// Windows at the same place of the same recording; where a list names no recordings, each window is a group.
+    pub(crate) fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
+    }
+
+    /// The first window of a window's group.
+    pub(crate) fn first_of_group(&self, window: usize) -> usize {
+        self.firsts[window]
     }
 
     /// Clips that are bona fide, and that are spoof.

@@ -18,10 +18,12 @@ pub struct Clip {
     pub source: String,
     /// Who speaks; `-` where unknown.
     pub speaker: String,
+    /// Which recording it is, or was made from; `-` where unknown.
+    pub recording: String,
 }
 
 /// Reads a list of either form, told apart by its first line: a TSV's names the columns `file` and `label` (and perhaps
-/// `source` and `speaker`, in any order, among others); a protocol's has five fields, `speaker id - attack label`.
+/// `source`, `speaker` and `recording`, in any order, among others); a protocol's has five fields, `speaker id - attack label`.
 ///
 /// Files of a TSV are relative to `audio`, or else to the list's folder. Those of a protocol are `id.flac` in `audio`,
 /// or else in the folder `ASVspoof2019_LA_{train,dev,eval}/flac` that belongs to the list.
@@ -81,7 +83,7 @@ fn tsv(list: &Path, text: &str, header: &[String], audio: Option<&Path>) -> Resu
     let required =
         |name: &str| column(name).ok_or_else(|| fault(1, format!("no column `{name}`, found {}", header.join(", "))));
     let (file, label_column) = (required("file")?, required("label")?);
-    let (source, speaker) = (column("source"), column("speaker"));
+    let (source, speaker, recording) = (column("source"), column("speaker"), column("recording"));
     let root = audio.or(list.parent()).unwrap_or(Path::new(""));
     let row = |(line, text): (usize, &str)| {
         let fields: Vec<&str> = text.split('\t').map(str::trim).collect();
@@ -105,6 +107,7 @@ fn tsv(list: &Path, text: &str, header: &[String], audio: Option<&Path>) -> Resu
                 .ok_or_else(|| fault(line, format!("label `{label_text}`, expected bonafide or spoof")))?,
             source: named(source),
             speaker: named(speaker),
+            recording: named(recording),
         })
     };
     lines(text).skip(1).map(row).collect()
@@ -134,6 +137,7 @@ fn protocol(list: &Path, text: &str, audio: Option<&Path>) -> Result<Vec<Clip>> 
             })?,
             source: attack.to_owned(),
             speaker: speaker.to_owned(),
+            recording: "-".to_owned(),
         })
     };
     lines(text).map(row).collect()

@@ -329,7 +329,7 @@ impl<'a> Run<'a> {
     /// The steps of an epoch that are left. Returns the windows trained on and the last learning rate.
     fn steps_of(&mut self, epoch: usize) -> Result<(usize, f64)> {
         let settings = self.settings;
-        let batches = batches(self.train.windows(), settings.batch, settings.seed, epoch);
+        let batches = batches(self.train.groups(), settings.batch, settings.seed, epoch);
         let schedule = match settings.warm_up {
             None => Schedule::Constant,
             Some(share) => {

@@ -37,7 +37,9 @@ impl Windows<'_> {
             return self.clips.window(window);
         }
         let samples = self.clips.samples(window)?;
-        let mut rng = generator(self.seed, &[purpose::WINDOW, epoch as u64, window as u64]);
+        // What is drawn is the same for a recording and its copies, so that the label is all they differ in.
+        let first = self.clips.first_of_group(window);
+        let mut rng = generator(self.seed, &[purpose::WINDOW, epoch as u64, first as u64]);
         let (start, length) = (self.clips.start(window), self.clips.windowing().length());
         Ok(self.augment.cut(&samples, start, length, &mut rng))
     }
@@ -82,11 +84,12 @@ impl Rows {
     }
 }
 
-/// The windows of an epoch in their order, in batches; the last may be smaller.
-pub(crate) fn batches(windows: usize, batch: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..windows).collect();
+/// The windows of an epoch in their order, in batches; the last may be smaller. Groups stay together, up to a batch's end.
+pub(crate) fn batches(groups: &[Vec<usize>], batch: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<&Vec<usize>> = groups.iter().collect();
     order.shuffle(&mut generator(seed, &[purpose::ORDER, epoch as u64]));
-    order.chunks(batch).map(<[usize]>::to_vec).collect()
+    let windows: Vec<usize> = order.into_iter().flatten().copied().collect();
+    windows.chunks(batch).map(<[usize]>::to_vec).collect()
 }
 
 /// Hands the batches' rows to `each`, in their order, while a thread of its own prepares the next two.

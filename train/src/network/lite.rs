@@ -2,7 +2,7 @@
 //!
 //! The exporter has its shape, and builds the same network as an ONNX graph: what is changed here must be changed there.
 
-use bonafide_export::{Block, LiteConfig};
+use bonafide_export::{Block, LiteConfig, Removed, SILENT_FRAMES};
 use candle_core::{D, DType, Device, Result as TensorResult, Tensor};
 
 use super::CLASSES;
@@ -97,11 +97,22 @@ fn spectrogram(config: &LiteConfig, windows: &Tensor) -> TensorResult<Tensor> {
     };
     let parts = ops::conv2d(&windows.reshape((batch, 1, 1, samples))?, &kernels, how)?.squeeze(2)?;
     let power = (parts.narrow(1, 0, bins)?.sqr()? + parts.narrow(1, bins, bins)?.sqr()?)?;
-    let log = (power + f64::from(config.power_floor))?.log()?;
-    if config.remove_level {
-        return log.broadcast_sub(&log.mean_keepdim((1, 2))?);
+    let floor = f64::from(config.power_floor);
+    let log = (&power + floor)?.log()?;
+    match config.remove {
+        Removed::Nothing => Ok(log),
+        Removed::Level => log.broadcast_sub(&log.mean_keepdim((1, 2))?),
+        Removed::Spectrum => {
+            let mean = power.mean_keepdim(1)?;
+            let audible = (&mean / (&mean + floor)?)?;
+            let frames = (audible.sum_keepdim(2)? + f64::from(SILENT_FRAMES))?;
+            let spectrum = log
+                .broadcast_mul(&audible)?
+                .sum_keepdim(2)?
+                .broadcast_div(&frames)?;
+            log.broadcast_sub(&spectrum)?.broadcast_mul(&audible)
+        }
     }
-    Ok(log)
 }
 
 /// A convolution with half its kernel as padding, its batch norm and activation.
