@@ -5,7 +5,7 @@
 - OUT/test_telephone/...: 300 to 3400 Hz, 8 kHz, G.711 (mu-law or A-law).
 - OUT/test_codec/...: MP3, Opus, AAC, G.722 or GSM at a low bit rate.
 
-Lists: OUT/lists/test_telephone.tsv and test_codec.tsv, with the source, speaker and recording of the original.
+Lists: OUT/test_telephone.tsv and test_codec.tsv, with the source, speaker and recording of the original.
 """
 
 import subprocess
@@ -77,7 +77,7 @@ def through(codec, clips):
 
 def main():
     out = Path(sys.argv[1])
-    rows = [line.split("\t") for line in (out / "lists" / "test.tsv").read_text().splitlines()[1:]]
+    rows = [line.split("\t") for line in (out / "test.tsv").read_text().splitlines()[1:]]
     for file, *_ in rows:
         target = out / "test_telephone" / file
         if not target.exists():
@@ -93,7 +93,7 @@ def main():
                 save(out / "test_codec" / file, y)
     for condition in ("test_telephone", "test_codec"):
         lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
-        write_text(out / "lists" / f"{condition}.tsv", "\n".join(lines) + "\n")
+        write_text(out / f"{condition}.tsv", "\n".join(lines) + "\n")
     print(f"conditions: {len(rows)} clips each")
 
 

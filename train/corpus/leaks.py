@@ -59,7 +59,7 @@ def main():
     lists = sys.argv[2:] or ["test", "test_telephone", "test_codec"]
     table = {}
     for name in lists:
-        path = out / "lists" / f"{name}.tsv"
+        path = out / f"{name}.tsv"
         if not path.exists():
             continue
         values = {"bonafide": [], "spoof": []}

@@ -1,4 +1,4 @@
-"""Writes OUT/lists/{train,dev,test}.tsv (`file label source speaker recording`) and OUT/STATUS.md from what exists now.
+"""Writes OUT/{train,dev,test}.tsv (`file label source speaker recording`) and OUT/STATUS.md from what exists now.
 
     lists.py OUT
 """
@@ -46,7 +46,7 @@ def hours(out, place, known):
 
 def main():
     out = Path(sys.argv[1])
-    store = out / "lists" / "hours.tsv"
+    store = out / "cache" / "hours.tsv"
     known = {}
     if store.exists():
         known = {f: float(h) for f, h in (line.split("\t") for line in store.read_text().splitlines())}
@@ -61,7 +61,7 @@ def main():
         voices.setdefault((split, label), set()).add(speaker)
     for split, table in tables.items():
         lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join(r) for r in sorted(table))]
-        write_text(out / "lists" / f"{split}.tsv", "\n".join(lines) + "\n")
+        write_text(out / f"{split}.tsv", "\n".join(lines) + "\n")
     write_text(store, "".join(f"{f}\t{h:.6f}\n" for f, h in sorted(known.items())))
 
     text = ["# Corpus as it is now", ""]

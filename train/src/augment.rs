@@ -43,6 +43,8 @@ pub struct Recordings {
 
 /// How often the parts of the strong augmentation happen.
 mod chance {
+    /// Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis leaves is faint.
+    pub(super) const CLEAN: f64 = 0.35;
     pub(super) const TRIM: f64 = 0.3;
     pub(super) const REVERB: f64 = 0.3;
     pub(super) const DISTORTION: f64 = 0.3;
@@ -85,6 +87,13 @@ impl Augment {
 
 impl Recordings {
     fn apply(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
+        if !rng.random_bool(chance::CLEAN) {
+            self.degrade(window, rng);
+        }
+        level(window, rng);
+    }
+
+    fn degrade(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
         if rng.random_bool(chance::REVERB) {
             reverb::add(window, &self.rooms, rng);
         }
@@ -100,7 +109,6 @@ impl Recordings {
         if rng.random_bool(chance::CODEC) {
             codec::pass(window, rng);
         }
-        level(window, rng);
     }
 }
 
