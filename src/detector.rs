@@ -70,6 +70,8 @@ pub struct Info {
     pub batch_size: usize,
     /// The model's file, if it came from one.
     pub model_path: Option<PathBuf>,
+    /// The model is the small one that the crate comes with.
+    pub embedded_model: bool,
     /// What the model says of itself.
     pub model: ModelMetadata,
 }
@@ -82,6 +84,20 @@ impl fmt::Display for Info {
 }
 
 impl Detector {
+    /// A detector with the small model that comes with this crate, on the processor.
+    ///
+    /// It is small: for what it can do and what it can't, see the
+    /// [model card](https://github.com/bonafide-rs/bonafide/blob/main/models/README.md). Where a verdict has consequences, use
+    /// a large model through [`builder`](Self::builder).
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] says why no runtime can be had.
+    #[cfg(feature = "embedded-model")]
+    pub fn new() -> Result<Self> {
+        Self::builder().build()
+    }
+
     /// Starts building a detector.
     pub fn builder() -> DetectorBuilder {
         DetectorBuilder::default()
@@ -297,7 +313,8 @@ pub struct DetectorBuilder {
 }
 
 impl DetectorBuilder {
-    /// The model's ONNX file, as made by `bonafide-export`.
+    /// The model's ONNX file, as made by `bonafide-export`. By default the small model that comes with this crate, under
+    /// the feature `embedded-model`.
     pub fn model(mut self, path: impl Into<PathBuf>) -> Self {
         self.model = Some(ModelSource::File(path.into()));
         self
@@ -402,7 +419,9 @@ impl DetectorBuilder {
     /// [`Error`] says which setting is out of range, what is wrong with the model, or why the runtime or the provider
     /// can't be had.
     pub fn build(self) -> Result<Detector> {
-        let model = Model::open(self.model.ok_or(Error::NoModel)?, self.metadata)?;
+        let source = self.model.or_else(ModelSource::embedded).ok_or(Error::NoModel)?;
+        let embedded = matches!(source, ModelSource::Embedded(_));
+        let model = Model::open(source, self.metadata)?;
         let metadata = model.metadata.clone();
         let threshold = self.threshold.unwrap_or(metadata.threshold);
         if !(0.0..=1.0).contains(&threshold) {
@@ -440,6 +459,7 @@ impl DetectorBuilder {
                 sessions: loaded.sessions,
                 batch_size,
                 model_path: model.path().map(Path::to_owned),
+                embedded_model: embedded,
                 model: metadata,
             }),
         })

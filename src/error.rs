@@ -172,8 +172,11 @@ pub enum Error {
         value: f32,
     },
 
-    /// No model was given to the builder.
-    #[error("no model was given: call `.model(\"model.onnx\")`, with a model made by bonafide-export")]
+    /// No model was given to the builder, and this build has none of its own.
+    #[error(
+        "no model was given: call `.model(\"model.onnx\")`, with a model made by bonafide-export, or build with the feature \
+         `embedded-model`"
+    )]
     NoModel,
 
     /// The model's file is damaged or is no ONNX.

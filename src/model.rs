@@ -153,14 +153,25 @@ fn check<T>(key: &'static str, expected: &str, found: &str, value: Option<T>) ->
 pub(crate) enum ModelSource {
     File(PathBuf),
     Bytes(Arc<[u8]>),
+    /// In this crate.
+    Embedded(&'static [u8]),
 }
 
 impl ModelSource {
+    /// The model that this crate comes with, if this build has it.
+    pub(crate) fn embedded() -> Option<Self> {
+        #[cfg(feature = "embedded-model")]
+        return Some(Self::Embedded(include_bytes!("../models/lite.onnx")));
+        #[cfg(not(feature = "embedded-model"))]
+        None
+    }
+
     /// A name for messages.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Bytes(bytes) => format!("{} bytes in memory", bytes.len()),
+            Self::Embedded(_) => "the embedded model".to_owned(),
         }
     }
 
@@ -182,6 +193,7 @@ impl ModelSource {
                 self.scan(file, len)
             }
             Self::Bytes(bytes) => self.scan(Cursor::new(bytes.as_ref()), bytes.len() as u64),
+            Self::Embedded(bytes) => self.scan(Cursor::new(bytes), bytes.len() as u64),
         }
     }
 
@@ -272,7 +284,7 @@ impl Model {
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.source {
             ModelSource::File(path) => Some(path),
-            ModelSource::Bytes(_) => None,
+            ModelSource::Bytes(_) | ModelSource::Embedded(_) => None,
         }
     }
 }

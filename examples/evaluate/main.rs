@@ -5,6 +5,7 @@
 //! cargo run --release --example evaluate -- run --dataset asvspoof2019-la --root LA --model model.onnx --out results
 //! ```
 
+mod calibrate;
 mod datasets;
 mod failure;
 mod figures;
@@ -41,6 +42,8 @@ struct Arguments {
 enum Command {
     /// Prints the figures of score files
     Scores(ScoresArguments),
+    /// Fits a calibration to score files
+    Calibrate(calibrate::Arguments),
     /// Scores a data set, and writes scores, figures and a report
     Run(Box<run::Arguments>),
 }
@@ -75,6 +78,7 @@ struct ScoresArguments {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Scores(arguments) => print_figures(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
     match result {

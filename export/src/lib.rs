@@ -23,6 +23,7 @@
 //! and every size is checked against the file.
 
 mod activation;
+mod calibration;
 pub mod checkpoint;
 mod config;
 mod error;
@@ -57,6 +58,7 @@ pub use layout::Layout;
 use layout::{Recognised, recognise};
 pub use lite::{Block, LiteConfig, Removed, SILENT_FRAMES, Stage};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
+pub use calibration::Calibration;
 pub use precision::{Precision, Target};
 pub use preprocessor::Normalization;
 use source::Source;
@@ -73,7 +75,7 @@ const WINDOW_SAMPLES: usize = 64_000;
 const THRESHOLD: f32 = 0.5;
 
 /// What to export and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Options {
     /// The network's `config.json`. Without it, one beside the checkpoint is used. Where there is none, [`Layout`] says
@@ -90,6 +92,8 @@ pub struct Options {
     pub precision: Precision,
     /// What the model is to run on, which matters for [`Precision::Int8`] only.
     pub target: Target,
+    /// Calibrates the logits. By default they are the checkpoint's own.
+    pub calibration: Option<Calibration>,
     /// The node to end the graph at instead of the logits, and whose value is then its output: a part of the network,
     /// for training. What comes after it is left out. Such a graph is no detector.
     pub end_at: Option<String>,
@@ -107,6 +111,7 @@ impl Default for Options {
             batch: Batch::Dynamic,
             precision: Precision::default(),
             target: Target::default(),
+            calibration: None,
             end_at: None,
             external_data_above: EXTERNAL_DATA_ABOVE,
         }
@@ -217,7 +222,11 @@ pub fn export(
     {
         return Err(Error::NoNode { name: name.clone() });
     }
-    let graph = precision::apply(graph, options.precision, options.target);
+    let mut graph = precision::apply(graph, options.precision, options.target);
+    // A part of the network has no logits.
+    if let Some(calibration) = options.calibration.filter(|_| options.end_at.is_none()) {
+        calibration.apply(&mut graph);
+    }
 
     let mut report = Progress {
         done: 0,
@@ -228,7 +237,7 @@ pub fn export(
         progress(report);
     };
     let source = Source::read(&checkpoint, &mut advance)?;
-    let metadata = metadata(&checkpoint, &about, &source, options.precision);
+    let metadata = metadata(&checkpoint, &about, &source, options);
     let model = Model {
         graph,
         metadata: &metadata,
@@ -297,7 +306,7 @@ impl About {
 }
 
 /// What a user of the model must know, under keys that `bonafide` reads. `models/README.md` documents them.
-fn metadata(checkpoint: &Checkpoint, about: &About, source: &Source, precision: Precision) -> Vec<(String, String)> {
+fn metadata(checkpoint: &Checkpoint, about: &About, source: &Source, options: &Options) -> Vec<(String, String)> {
     let mut entries = vec![
         ("format_version", "1".to_owned()),
         ("architecture", about.architecture().to_owned()),
@@ -307,10 +316,13 @@ fn metadata(checkpoint: &Checkpoint, about: &About, source: &Source, precision: 
         ("labels", "bonafide,spoof".to_owned()),
         ("normalization", about.normalization.metadata().to_owned()),
         ("threshold", THRESHOLD.to_string()),
-        ("precision", precision.to_string()),
+        ("precision", options.precision.to_string()),
         ("source_file", source.name.clone()),
         ("source_sha256", source.sha256.clone()),
     ];
+    if let Some(calibration) = options.calibration {
+        entries.push(("calibration", calibration.to_string()));
+    }
     if let Some(epoch) = checkpoint.epoch() {
         entries.push(("epoch", epoch.to_string()));
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bonafide_export::{Batch, Layout, Options, Precision, Shape, Summary, Target, export};
+use bonafide_export::{Batch, Calibration, Layout, Options, Precision, Shape, Summary, Target, export};
 use clap::{Args, Parser, Subcommand};
 use indicatif::ProgressBar;
 
@@ -76,6 +76,9 @@ struct Arguments {
     /// may then be used
     #[arg(long, value_name = "any|onnxruntime", default_value_t)]
     target: Target,
+    /// Calibrates the log-likelihood ratio in the graph: SCALE · llr + OFFSET, as `evaluate calibrate` fits them
+    #[arg(long, value_name = "SCALE,OFFSET", allow_hyphen_values = true)]
+    calibration: Option<Calibration>,
 }
 
 fn main() -> ExitCode {
@@ -98,6 +101,7 @@ fn run(arguments: Arguments) -> ExitCode {
     options.batch = arguments.batch;
     options.precision = arguments.precision;
     options.target = arguments.target;
+    options.calibration = arguments.calibration;
 
     let start = Instant::now();
     let bar = cli::byte_bar();

@@ -171,6 +171,7 @@ fn sessions(
         let session = match &model.source {
             ModelSource::File(path) => builder.commit_from_file(path),
             ModelSource::Bytes(bytes) => builder.commit_from_memory(bytes),
+            ModelSource::Embedded(bytes) => builder.commit_from_memory(bytes),
         };
         session.map_err(|error| match provider {
             ExecutionProvider::Cpu => failed("load the model", &error),

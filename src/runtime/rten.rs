@@ -29,6 +29,7 @@ pub(super) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
     let graph = contained("load the model", || match &model.source {
         ModelSource::File(path) => rten::Model::load_file(path),
         ModelSource::Bytes(bytes) => rten::Model::load(bytes.to_vec()),
+        ModelSource::Embedded(bytes) => rten::Model::load_static_slice(bytes),
     })?;
     let node = |name: &str| graph.node_id(name).map_err(|error| failed("load the model", &error));
 

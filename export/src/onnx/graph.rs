@@ -145,6 +145,19 @@ impl<'a> Graph<'a> {
         true
     }
 
+    /// Gives the node `from`, and its output, the name `to`. Nothing may use the output yet.
+    pub(crate) fn rename(&mut self, from: &str, to: &str) {
+        for node in &mut self.nodes {
+            if node.name.as_deref() == Some(from) {
+                node.name = Some(to.to_owned());
+            }
+            node.output
+                .iter_mut()
+                .filter(|output| *output == from)
+                .for_each(|output| to.clone_into(output));
+        }
+    }
+
     /// Adds a node and returns the name of its output, which is the node's own.
     pub(crate) fn node(
         &mut self,
