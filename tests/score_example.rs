@@ -3,12 +3,14 @@
 
 mod common;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use bonafide::Runtime;
+use bonafide::{Detector, Runtime};
 use common::{Model, example, fixture, speech};
 use serde_json::Value;
+use tempfile::TempDir;
 
 fn score(model: &Path, arguments: &[&str]) -> Output {
     Command::new(example("score"))
@@ -24,7 +26,49 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 fn speech_path() -> String {
-    fixture("speech.wav").display().to_string()
+    shown(&fixture("speech.wav"))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A folder with copies of half a second of speech, and other files, by their names.
+fn folder(audio: &[&str], others: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in audio.iter().chain(others) {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if audio.contains(name) {
+            fs::copy(half_a_second(), path).unwrap();
+        } else {
+            fs::write(path, "not audio").unwrap();
+        }
+    }
+    folder
+}
+
+/// Half a second of speech.
+fn half_a_second() -> PathBuf {
+    fixture("audio/speech_24000.wav")
+}
+
+/// The files of JSON lines, below a folder.
+fn files(output: Output, folder: &Path) -> Vec<String> {
+    let folder = folder.display().to_string();
+    json(output)
+        .iter()
+        .map(|line| {
+            let file = line["file"].as_str().unwrap();
+            let below = file.strip_prefix(&folder).unwrap_or(file);
+            below.trim_start_matches('/').to_owned()
+        })
+        .collect()
+}
+
+fn json(output: Output) -> Vec<Value> {
+    let text = text(output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -41,6 +85,11 @@ fn the_table_shows_each_file_and_then_the_runtime() {
     assert!(
         lines[1].starts_with("spoof        0.5466       54.7 %    10.09        5"),
         "{text}"
+    );
+    let count = lines.len();
+    assert_eq!(
+        lines[count - 2],
+        "1 file scored, 10.1 s of audio: 1 spoof, 0 bona fide, 0 no speech; 0 errors, 0 skipped"
     );
     let info = model.detector(Runtime::Auto).build().unwrap();
     assert!(
@@ -104,10 +153,9 @@ fn json_has_one_object_a_line_with_the_librarys_numbers() {
 fn bad_files_do_not_stop_the_others() {
     let model = Model::tiny();
     let folder = tempfile::tempdir().unwrap();
-    let empty = folder.path().join("empty.wav");
-    std::fs::write(&empty, "").unwrap();
-    let (empty, folder) = (empty.display().to_string(), folder.path().display().to_string());
-    let output = score(&model.path(), &[&empty, &folder, &speech_path()]);
+    fs::write(folder.path().join("empty.wav"), "").unwrap();
+    fs::write(folder.path().join("text.mp3"), "not audio\nat all").unwrap();
+    let output = score(&model.path(), &[&shown(folder.path()), &speech_path()]);
     assert_eq!(output.status.code(), Some(1));
     let text = text(output.stdout);
     assert_eq!(
@@ -133,9 +181,6 @@ fn bad_usage_and_bad_models_have_exit_codes_of_their_own() {
     ] {
         assert_eq!(score(&model.path(), arguments).status.code(), Some(2), "{arguments:?}");
     }
-    let without_model = Command::new(example("score")).arg(speech_path()).output().unwrap();
-    assert_eq!(without_model.status.code(), Some(2));
-
     let output = score(&fixture("speech.wav"), &[&speech_path()]);
     assert_eq!(output.status.code(), Some(1));
     let error = text(output.stderr);
