@@ -15,7 +15,7 @@ pub(super) fn write(out: &mut impl Write, outcomes: &[Outcome], tally: &Tally) -
     )?;
     writeln!(
         out,
-        "<p>{} scored, {} of audio. {}, {} that {} no audio skipped.</p>",
+        "<p>{} scored, {} of audio. {}; {} skipped that {} no audio.</p>",
         counted(tally.scored(), "file"),
         duration(tally.seconds),
         counted(tally.errors, "error"),
