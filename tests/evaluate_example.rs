@@ -137,6 +137,48 @@ fn json_has_the_documented_fields() {
 }
 
 #[test]
+fn a_calibration_that_was_fitted_is_the_identity_when_fitted_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Scores drawn so that their log-likelihood ratio is 2 · score − 1: two normals of variance 1/2, means 1 apart.
+    let quantile = |p: f64| (p / (1.0 - p)).ln() * 0.551 * 0.5_f64.sqrt() / 0.98;
+    let write = |name: &str, map: &dyn Fn(f64) -> f64| {
+        let rows = (1..400).flat_map(|n| {
+            let x = quantile(f64::from(n) / 400.0);
+            [
+                format!("b{n} - bonafide {}", map(x + 1.0)),
+                format!("s{n} A01 spoof {}", map(x)),
+            ]
+        });
+        let path = folder.path().join(name);
+        fs::write(&path, rows.collect::<Vec<_>>().join("\n")).unwrap();
+        path.display().to_string()
+    };
+    let calibrate = |arguments: &[&str]| -> Value {
+        let output = evaluate(&[&["calibrate", "--json"], arguments].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let raw = write("raw.txt", &|x| x);
+    let fitted = calibrate(&[&raw]);
+    let [scale, offset] = ["scale", "offset"].map(|field| fitted[field].as_f64().unwrap());
+    // By symmetry the ratio is 0 half way between the means.
+    assert!((scale * 0.5 + offset).abs() < 1e-6 && scale > 1.0, "{scale} {offset}");
+
+    let calibrated = write("calibrated.txt", &|x| scale * x + offset);
+    let again = calibrate(&[&calibrated, "--test", &raw]);
+    assert_near(&again["scale"], 1.0, 1e-6);
+    assert_near(&again["offset"], 0.0, 1e-6);
+    let [on_itself, on_raw] = [0, 1].map(|set| &again["sets"][set]);
+    assert_near(&on_itself["cllr_before"], on_itself["cllr_after"].as_f64().unwrap(), 1e-9);
+    assert_near(&on_itself["cllr_after"], fitted["sets"][0]["cllr_after"].as_f64().unwrap(), 1e-9);
+    assert!(on_itself["min_cllr"].as_f64() <= on_itself["cllr_after"].as_f64());
+    assert_near(&on_raw["min_cllr"], on_itself["min_cllr"].as_f64().unwrap(), 1e-9);
+
+    let table = stdout(&evaluate(&["calibrate", &raw]));
+    assert!(table.contains(&format!("--calibration {scale:.5},{offset:.5}")), "{table}");
+}
+
+#[test]
 fn without_asv_scores_there_is_no_tandem_cost() {
     let figures = figures(&[&evaluation("scores.txt")]);
     assert!(figures["min_tdcf_2019"].is_null() && figures["min_tdcf_2021"].is_null());
