@@ -19,8 +19,8 @@ fn a_calibrated_model_gives_the_affine_map_of_the_others_ratio() {
         options.calibration = Some(calibration);
         let calibrated = Model::export("tiny.pt", &options);
         for runtime in runtimes() {
-            let [raw, calibrated] = [&raw, &calibrated]
-                .map(|model| model.detector(runtime).build().unwrap().score(&speech()).unwrap());
+            let [raw, calibrated] =
+                [&raw, &calibrated].map(|model| model.detector(runtime).build().unwrap().score(&speech()).unwrap());
             for (raw, calibrated) in raw.windows.iter().zip(&calibrated.windows) {
                 let expected = calibration.scale * raw.llr + calibration.offset;
                 assert!((calibrated.llr - expected).abs() < 1e-4, "{raw:?} {calibrated:?}");

@@ -169,13 +169,24 @@ fn a_calibration_that_was_fitted_is_the_identity_when_fitted_again() {
     assert_near(&again["scale"], 1.0, 1e-6);
     assert_near(&again["offset"], 0.0, 1e-6);
     let [on_itself, on_raw] = [0, 1].map(|set| &again["sets"][set]);
-    assert_near(&on_itself["cllr_before"], on_itself["cllr_after"].as_f64().unwrap(), 1e-9);
-    assert_near(&on_itself["cllr_after"], fitted["sets"][0]["cllr_after"].as_f64().unwrap(), 1e-9);
+    assert_near(
+        &on_itself["cllr_before"],
+        on_itself["cllr_after"].as_f64().unwrap(),
+        1e-9,
+    );
+    assert_near(
+        &on_itself["cllr_after"],
+        fitted["sets"][0]["cllr_after"].as_f64().unwrap(),
+        1e-9,
+    );
     assert!(on_itself["min_cllr"].as_f64() <= on_itself["cllr_after"].as_f64());
     assert_near(&on_raw["min_cllr"], on_itself["min_cllr"].as_f64().unwrap(), 1e-9);
 
     let table = stdout(&evaluate(&["calibrate", &raw]));
-    assert!(table.contains(&format!("--calibration {scale:.5},{offset:.5}")), "{table}");
+    assert!(
+        table.contains(&format!("--calibration {scale:.5},{offset:.5}")),
+        "{table}"
+    );
 }
 
 #[test]

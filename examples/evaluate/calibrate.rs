@@ -75,6 +75,11 @@ fn print(
 
 fn trials(files: &[PathBuf]) -> Result<Trials> {
     let Table { rows, .. } = scores::read_all(files)?;
-    let of = |label: Label| -> Vec<f64> { rows.iter().filter(|row| row.label == label).map(|row| row.score).collect() };
+    let of = |label: Label| -> Vec<f64> {
+        rows.iter()
+            .filter(|row| row.label == label)
+            .map(|row| row.score)
+            .collect()
+    };
     Trials::new(&of(Label::Bonafide), &of(Label::Spoof)).map_err(|error| Failure::Failed(error.to_string()))
 }

@@ -36,6 +36,13 @@ impl std::fmt::Display for Calibration {
 }
 
 impl Calibration {
+    /// What becomes of logits `[windows, (bona fide, spoof)]`.
+    #[cfg(feature = "verify")]
+    pub(crate) fn logits(self, logits: &ndarray::Array2<f64>) -> ndarray::Array2<f64> {
+        let (scale, half) = (f64::from(self.scale), f64::from(self.offset) / 2.0);
+        logits * scale + ndarray::array![[half, -half]]
+    }
+
     /// Puts the map between the classifier and the graph's output.
     pub(crate) fn apply(self, graph: &mut Graph<'_>) {
         const RAW: &str = "classifier.logits";

@@ -6,6 +6,7 @@
 
 mod attention;
 mod functions;
+pub(crate) mod lite;
 mod tensors;
 
 use std::fmt;
@@ -36,7 +37,12 @@ pub(crate) enum Stage {
     Positional,
     /// The output of a transformer layer, from 0.
     Layer(usize),
-    /// The mean over time, `[1, hidden]`, or `[1, projected]` where there is a projector.
+    /// The small network's normalised log power, `[frames, bins]`.
+    Spectrogram,
+    /// The output of a residual block of the small network, from 0: `[frames, channels · frequencies]`.
+    Block(usize),
+    /// The mean over time, `[1, hidden]`, or `[1, projected]` where there is a projector; of the small network its mean and
+    /// deviation, `[1, 2 · features]`.
     Pooled,
     /// Bona fide and spoof, `[1, 2]`.
     Logits,
@@ -49,6 +55,8 @@ impl fmt::Display for Stage {
             Self::Projection => f.write_str("projection"),
             Self::Positional => f.write_str("positional convolution"),
             Self::Layer(index) => write!(f, "encoder layer {index}"),
+            Self::Spectrogram => f.write_str("spectrogram"),
+            Self::Block(index) => write!(f, "block {index}"),
             Self::Pooled => f.write_str("pooled"),
             Self::Logits => f.write_str("logits"),
         }

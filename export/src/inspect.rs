@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::checkpoint::Checkpoint;
 use crate::onnx::Description;
 use crate::source;
-use crate::{Config, Layout, Result};
+use crate::{Config, Layout, LiteConfig, Result};
 
 /// What [`inspect`] finds. Serialised, it is what `bonafide-export inspect --json` prints; fields that don't apply are
 /// `null` or empty, and later versions may add some.
@@ -44,8 +44,10 @@ pub struct Inspection {
     /// What is done to a window's samples: `none`, `zero-mean-unit-variance` or `layer-norm`. Of an ONNX model, what its
     /// caller has to do.
     pub normalization: Option<String>,
-    /// A checkpoint's network.
+    /// A checkpoint's network, of all layouts but the small one.
     pub config: Option<Config>,
+    /// A small network.
+    pub lite_config: Option<LiteConfig>,
     /// An ONNX model's `metadata_props`, or what a checkpoint says of its training.
     pub metadata: BTreeMap<String, serde_json::Value>,
     /// What only ONNX models have.
@@ -244,6 +246,7 @@ impl Inspection {
             labels: Vec::new(),
             normalization: None,
             config: None,
+            lite_config: None,
             metadata: BTreeMap::new(),
             onnx: None,
             tensors,

@@ -49,6 +49,7 @@ mod wavlm;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+pub use calibration::Calibration;
 use checkpoint::Checkpoint;
 pub use config::Config;
 pub use error::{Error, Result};
@@ -58,7 +59,6 @@ pub use layout::Layout;
 use layout::{Recognised, recognise};
 pub use lite::{Block, LiteConfig, Removed, SILENT_FRAMES, Stage};
 use onnx::{Dimension, EXTERNAL_DATA_ABOVE, Model};
-pub use calibration::Calibration;
 pub use precision::{Precision, Target};
 pub use preprocessor::Normalization;
 use source::Source;

@@ -387,7 +387,9 @@ impl<'a> Network<'a> {
     /// The log power `x` less each bin's mean over time, both weighed by the frames' audibility.
     fn remove_spectrum(&mut self, x: &str, power: &str, floor: &str) -> String {
         let axes = ("axes", Attribute::Ints(vec![1]));
-        let mean = self.graph.node("ReduceMean", "spectrogram.mean_power", &[power], &[axes]);
+        let mean = self
+            .graph
+            .node("ReduceMean", "spectrogram.mean_power", &[power], &[axes]);
         let floored = self.node("Add", "spectrogram.mean_power.floored", &[&mean, floor]);
         let audible = self.node("Div", "spectrogram.audible", &[&mean, &floored]);
         let time = self.graph.integers("axis_2", &[2]);
@@ -541,24 +543,30 @@ impl<'a> Network<'a> {
 
     /// Marks a tensor as used, and checks that it is there with `shape`. Returns its name as the checkpoint keeps it.
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<&'a str> {
-        let Some((name, tensor)) = self.checkpoint.tensor(name) else {
-            return Err(Error::MissingTensor {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                assumed: false,
-            });
-        };
-        if tensor.shape != shape {
-            return Err(Error::TensorShape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: tensor.shape.clone(),
-                assumed: false,
-            });
-        }
+        let name = checked(self.checkpoint, name, shape)?;
         self.used.insert(name);
         Ok(name)
     }
+}
+
+/// Checks that a tensor is there with `shape`. Returns its name as the checkpoint keeps it.
+pub(crate) fn checked<'a>(checkpoint: &'a Checkpoint, name: &str, shape: &[usize]) -> Result<&'a str> {
+    let Some((name, tensor)) = checkpoint.tensor(name) else {
+        return Err(Error::MissingTensor {
+            name: name.to_owned(),
+            expected: shape.to_vec(),
+            assumed: false,
+        });
+    };
+    if tensor.shape != shape {
+        return Err(Error::TensorShape {
+            name: name.to_owned(),
+            expected: shape.to_vec(),
+            found: tensor.shape.clone(),
+            assumed: false,
+        });
+    }
+    Ok(name)
 }
 
 /// The names of a batch norm's tensors.

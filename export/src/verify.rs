@@ -3,6 +3,7 @@
 mod audio;
 mod difference;
 mod graph;
+mod subject;
 
 use std::path::{Path, PathBuf};
 
@@ -10,13 +11,13 @@ use bonafide::{Audio, Detector, Normalization as CallerNormalization, Score, Win
 use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
-use crate::forward::{Stage, forward, stages};
-use crate::layout::recognise;
+use crate::forward::Stage;
 use crate::onnx::Description;
 use crate::source::Source;
-use crate::{Error, Layout, Options, Result};
+use crate::{Calibration, Layout, Options, Result};
 use difference::Difference;
 use graph::{Graph, Values};
+use subject::Subject;
 
 /// What to compare, and how closely.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -178,16 +179,15 @@ pub fn verify(
     let mut export_options = Options::default();
     export_options.config.clone_from(&options.config);
     export_options.spoof_index = options.spoof_index;
-    let network = recognise(&checkpoint, &export_options)?;
+    let subject = Subject::find(&checkpoint, &export_options)?;
 
     let mut scored = score(model, options)?;
     let windowing = scored.windowing;
-    if network.config.frames(windowing.length()) == 0 {
-        return Err(Error::Window {
-            found: windowing.length(),
-            expected: format!("at least {} samples", network.config.receptive_field()),
-        });
-    }
+    subject.check_window(windowing.length())?;
+    // The checkpoint's logits are as they were before they were calibrated.
+    let calibration = description
+        .metadata("bonafide.calibration")
+        .and_then(|text| text.parse::<Calibration>().ok());
     let precision = description.metadata("bonafide.precision").unwrap_or("f32").to_owned();
     let default = Tolerance::of_precision(&precision);
     let tolerance = Tolerance {
@@ -199,8 +199,8 @@ pub fn verify(
         None => None,
     };
 
-    let stages = stages(&network.config);
-    let graph = Graph::load(model, &description, &network.config, &stages);
+    let stages = subject.stages();
+    let graph = Graph::load(model, &description, &subject, &stages);
     let mut differences = vec![Difference::default(); stages.len()];
     let total = scored
         .clips
@@ -219,7 +219,12 @@ pub fn verify(
                 graph.run(&input)
             });
             let mut logits = [f64::NAN; 2];
-            forward(&checkpoint, &network, &window.samples, &mut |stage, reference| {
+            subject.forward(&checkpoint, &window.samples, &mut |stage, reference| {
+                let calibrated = match calibration.filter(|_| stage == Stage::Logits) {
+                    Some(calibration) => &calibration.logits(reference),
+                    None => reference,
+                };
+                let reference = calibrated;
                 let place = stages.iter().position(|known| *known == stage).unwrap_or(0);
                 if let Ok(values) = &values {
                     differences[place].add(reference, &value_of(values, place));
@@ -266,7 +271,7 @@ pub fn verify(
         max_p_spoof_difference: windows().map(WindowReport::p_spoof_difference).fold(0.0, largest),
         tolerance,
         precision,
-        layout: network.layout,
+        layout: subject.layout(),
         same_source,
         runtime: scored.runtime,
         layer_runtime: graph.is_ok().then(|| graph::RUNTIME.to_owned()),

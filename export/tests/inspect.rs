@@ -148,6 +148,27 @@ fn every_layout_is_known_by_its_folder() {
 }
 
 #[test]
+fn the_small_network_is_known_by_its_config() {
+    let found = look(&tiny("../lite")).unwrap();
+    assert_eq!(found.layout, Some(bonafide_export::Layout::Lite));
+    assert_eq!(found.problems, Vec::<String>::new());
+    assert_eq!(found.labels, ["bonafide", "spoof"]);
+    let config = found.lite_config.unwrap();
+    assert_eq!((config.bins(), config.blocks().len()), (65, 4));
+    let layers: Vec<&str> = found.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let expected = [
+        "spectrogram",
+        "stem",
+        "stage 0",
+        "stage 1",
+        "stage 2",
+        "attention",
+        "head",
+    ];
+    assert_eq!(layers, expected);
+}
+
+#[test]
 fn shards_are_summed_up_and_hashed_each() {
     let folder = tiny("../sources/sharded");
     let found = look(&folder).unwrap();

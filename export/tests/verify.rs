@@ -386,3 +386,64 @@ fn the_program_says_so_with_its_exit_code() {
     assert_eq!(code, 2);
     assert!(error.contains("absent.pt"), "{error}");
 }
+
+#[test]
+fn the_small_network_is_verified_too_and_calibrated() {
+    let checkpoint = fixture("lite");
+    for calibration in [None, Some("0.5,-0.75".parse().unwrap())] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("lite.onnx");
+        let mut options = Options::default();
+        options.calibration = calibration;
+        export(&checkpoint, &model, &options, &mut |_| {}).unwrap();
+        let found = verify(&model, &checkpoint, &VerifyOptions::default(), &mut |_| {}).unwrap();
+        assert!(found.passed, "{found:#?}");
+        let names: Vec<&str> = found.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let expected = [
+            "spectrogram",
+            "block 0",
+            "block 1",
+            "block 2",
+            "block 3",
+            "pooled",
+            "logits",
+        ];
+        assert_eq!(names, expected);
+        assert!(
+            found.layers.iter().all(|layer| layer.within == Some(true)),
+            "{found:#?}"
+        );
+    }
+}
+
+#[test]
+fn the_small_networks_forward_pass_is_pytorchs() {
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(fixture("lite/expected.json")).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("lite.onnx");
+    export(fixture("lite"), &model, &Options::default(), &mut |_| {}).unwrap();
+    let speech = bonafide::Audio::read(fixture("speech.wav"))
+        .unwrap()
+        .to_model_input()
+        .unwrap();
+    let clip = &expected["clips"][0];
+    let number = |name: &str| clip[name].as_u64().unwrap() as usize;
+    let samples = &speech[number("start")..][..number("len")];
+    let audio = folder.path().join("clip.wav");
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(&audio, spec).unwrap();
+    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    let mut options = VerifyOptions::default();
+    options.audio = vec![audio];
+    let found = verify(&model, fixture("lite"), &options, &mut |_| {}).unwrap();
+    let logit = |n: usize| clip["logits"][n].as_f64().unwrap();
+    let llr = found.clips[0].windows[0].checkpoint_llr;
+    assert!((llr - (logit(0) - logit(1))).abs() < 1e-6, "{llr}");
+}

@@ -73,6 +73,16 @@ fn describe(found: &Inspection, tensors: bool) -> String {
         fact("input", onnx.inputs.iter().map(port).collect::<Vec<_>>().join(", "));
         fact("output", onnx.outputs.iter().map(port).collect::<Vec<_>>().join(", "));
     }
+    if let Some(config) = &found.lite_config {
+        let (bins, frames, blocks) = (config.bins(), config.frames(), config.blocks().len());
+        fact(
+            "network",
+            format!(
+                "{}, {bins} bins, {frames} frames, {blocks} residual blocks",
+                config.model_type
+            ),
+        );
+    }
     if let Some(config) = &found.config {
         fact(
             "network",

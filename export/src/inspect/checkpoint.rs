@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{FileInfo, Inspection, Kind, TensorSummary};
 use crate::checkpoint::{Checkpoint, Value};
 use crate::layout::recognise;
-use crate::{Error, Normalization, Options, Result};
+use crate::{Error, Layout, Normalization, Options, Result, lite};
 
 pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) -> Result<Inspection> {
     let tensors = checkpoint.tensors().map(|(name, tensor)| TensorSummary {
@@ -22,6 +22,31 @@ pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) ->
     let mut found = Inspection::of_tensors(Kind::Checkpoint, files.collect::<Result<_>>()?, tensors.collect());
     found.format = Some(checkpoint.format().to_string());
 
+    match lite::find(checkpoint, None) {
+        Ok(Some(config)) => {
+            found.layout = Some(Layout::Lite);
+            found.labels = ["bonafide", "spoof"].map(str::to_owned).into();
+            found.normalization = Some("none".to_owned());
+            found.lite_config = Some(config);
+        }
+        Ok(None) => of_wav2vec2(checkpoint, &mut found),
+        Err(error) => found.problems.push(error.to_string()),
+    }
+
+    let metadata = &mut found.metadata;
+    if let Some(epoch) = checkpoint.epoch() {
+        metadata.insert("epoch".to_owned(), epoch.into());
+    }
+    if let Some(eer) = checkpoint.best_eer() {
+        metadata.insert("best_eer".to_owned(), json!(eer));
+    }
+    let training = checkpoint.config().iter();
+    metadata.extend(training.map(|(key, value)| (format!("config.{key}"), plain(value))));
+    Ok(found)
+}
+
+/// Fills in what follows from the layout.
+fn of_wav2vec2(checkpoint: &Checkpoint, found: &mut Inspection) {
     // One that can't be exported can still be looked at, and best one that only lacks the names of its classes.
     let mut options = Options::default();
     let mut recognised = recognise(checkpoint, &options);
@@ -48,17 +73,6 @@ pub(super) fn inspect(checkpoint: &Checkpoint, progress: &mut dyn FnMut(u64)) ->
         }
         Err(error) => found.problems.push(error.to_string()),
     }
-
-    let metadata = &mut found.metadata;
-    if let Some(epoch) = checkpoint.epoch() {
-        metadata.insert("epoch".to_owned(), epoch.into());
-    }
-    if let Some(eer) = checkpoint.best_eer() {
-        metadata.insert("best_eer".to_owned(), json!(eer));
-    }
-    let training = checkpoint.config().iter();
-    metadata.extend(training.map(|(key, value)| (format!("config.{key}"), plain(value))));
-    Ok(found)
 }
 
 /// A value as JSON. NaN and infinities, which JSON lacks, become text.

@@ -10,6 +10,11 @@ enum Part {
     Positional,
     Layer(usize),
     EncoderNorm,
+    /// Of the small network, as are the next three.
+    Spectrogram,
+    Stem,
+    Stage(usize),
+    Attention,
     Head,
     Other,
 }
@@ -17,10 +22,9 @@ enum Part {
 impl Part {
     /// Knows the names of Hugging Face and fairseq, under any prefix, and those that an export derives from them.
     fn of(name: &str) -> Self {
-        let layer = name.split_once("encoder.layers.").and_then(|(_, rest)| {
-            let index = rest.split('.').next()?;
-            index.parse().ok()
-        });
+        let number = |rest: &str| rest.split('.').next()?.parse().ok();
+        let layer = name.split_once("encoder.layers.").and_then(|(_, rest)| number(rest));
+        let stage = name.strip_prefix("stages.").and_then(number);
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         let starts = |parts: &[&str]| parts.iter().any(|part| name.starts_with(part));
         if let Some(index) = layer {
@@ -33,7 +37,15 @@ impl Part {
             Self::Positional
         } else if has(&["encoder.layer_norm."]) {
             Self::EncoderNorm
-        } else if starts(&["classifier.", "projector.", "layer_weights", "proj_fc."]) {
+        } else if starts(&["spectrogram.", "bands."]) {
+            Self::Spectrogram
+        } else if starts(&["stem."]) {
+            Self::Stem
+        } else if let Some(stage) = stage {
+            Self::Stage(stage)
+        } else if starts(&["attention."]) {
+            Self::Attention
+        } else if starts(&["classifier.", "projector.", "layer_weights", "proj_fc.", "calibration."]) {
             Self::Head
         } else {
             Self::Other
@@ -47,6 +59,10 @@ impl Part {
             Self::Positional => "positional convolution".to_owned(),
             Self::Layer(index) => format!("encoder layer {index}"),
             Self::EncoderNorm => "encoder norm".to_owned(),
+            Self::Spectrogram => "spectrogram".to_owned(),
+            Self::Stem => "stem".to_owned(),
+            Self::Stage(index) => format!("stage {index}"),
+            Self::Attention => "attention".to_owned(),
             Self::Head => "head".to_owned(),
             Self::Other => "other".to_owned(),
         }
@@ -89,6 +105,10 @@ mod tests {
             ("classifier.weight", Part::Head),
             ("layer_weights", Part::Head),
             ("proj_fc.bias", Part::Head),
+            ("bands.norm.running_mean", Part::Spectrogram),
+            ("stem.conv.weight", Part::Stem),
+            ("stages.2.0.first.conv.weight", Part::Stage(2)),
+            ("attention.inner.bias", Part::Attention),
             ("backbone.masked_spec_embed", Part::Other),
             ("encoder.layers.x.fc1", Part::Other),
         ] {

@@ -8,7 +8,7 @@ use rten::{Dimension, Model, ModelOptions, NodeId};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor};
 
-use crate::Config;
+use super::subject::Subject;
 use crate::forward::Stage;
 use crate::onnx::Description;
 
@@ -50,7 +50,7 @@ impl Graph {
     pub(super) fn load(
         path: &Path,
         description: &Description,
-        config: &Config,
+        subject: &Subject<'_>,
         stages: &[Stage],
     ) -> Result<Self, String> {
         let model = contained(|| ModelOptions::with_all_ops().enable_optimization(false).load_file(path))
@@ -69,7 +69,7 @@ impl Graph {
         }
         let output = description.outputs.first().map_or("logits", |output| &output.name);
         let values = stages.iter().map(|stage| {
-            let name = value_name(*stage, config, output);
+            let name = subject.value_name(*stage, output);
             // A convolution that became a matrix product has its channels last, and says so.
             let names = [format!("{name}.channels_last"), name];
             names
@@ -120,31 +120,15 @@ impl Graph {
             other => other.to_vec(),
         };
         let len = shape.iter().product();
+        // The small network has channels and frequencies before its frames: together they are its features.
+        let shape = match shape[..] {
+            [channels, frequencies, frames] => vec![channels * frequencies, frames],
+            _ => shape,
+        };
         Values::Found {
             numbers: tensor.iter().copied().take(len).collect(),
             shape,
         }
-    }
-}
-
-/// The name under which the graph has a stage's values: they are named after the checkpoint's modules.
-fn value_name(stage: Stage, config: &Config, output: &str) -> String {
-    let stable = config.do_stable_layer_norm;
-    let encoder = "backbone.encoder";
-    match stage {
-        Stage::FeatureExtractor => {
-            let last = config.conv_dim.len().saturating_sub(1);
-            format!("backbone.feature_extractor.conv_layers.{last}.activation")
-        }
-        Stage::Projection => "backbone.feature_projection.projection".to_owned(),
-        Stage::Positional if stable => format!("{encoder}.pos_conv_embed.add"),
-        Stage::Positional => format!("{encoder}.layer_norm"),
-        Stage::Layer(index) if stable => format!("{encoder}.layers.{index}.feed_forward.add"),
-        Stage::Layer(index) => format!("{encoder}.layers.{index}.final_layer_norm"),
-        // The mean of a linear layer's output is its output for the mean.
-        Stage::Pooled if config.classifier_proj_size.is_some() => "projector".to_owned(),
-        Stage::Pooled => "classifier.mean".to_owned(),
-        Stage::Logits => output.to_owned(),
     }
 }
 

@@ -106,10 +106,7 @@ fn spectrogram(config: &LiteConfig, windows: &Tensor) -> TensorResult<Tensor> {
             let mean = power.mean_keepdim(1)?;
             let audible = (&mean / (&mean + floor)?)?;
             let frames = (audible.sum_keepdim(2)? + f64::from(SILENT_FRAMES))?;
-            let spectrum = log
-                .broadcast_mul(&audible)?
-                .sum_keepdim(2)?
-                .broadcast_div(&frames)?;
+            let spectrum = log.broadcast_mul(&audible)?.sum_keepdim(2)?.broadcast_div(&frames)?;
             log.broadcast_sub(&spectrum)?.broadcast_mul(&audible)
         }
     }
