@@ -1,7 +1,7 @@
 //! Scores live audio from a pipe, a line for each window.
 //!
 //! ```sh
-//! arecord -t raw -f S16_LE -r 16000 | cargo run --release --example live -- --model model.onnx
+//! arecord -t raw -f S16_LE -r 16000 | cargo run --release --example live
 //! ffmpeg -i call.mp3 -f wav - | cargo run --release --example live -- --model model.onnx --alert 0.8 --smooth 3
 //! ```
 
@@ -23,9 +23,9 @@ use serde::Serialize;
 #[derive(Parser)]
 #[command(name = "live", version)]
 struct Arguments {
-    /// The model, as made by `bonafide-export`
+    /// The model, as made by `bonafide-export` [default: the small one that comes with the crate]
     #[arg(long, value_name = "M.onnx")]
-    model: PathBuf,
+    model: Option<PathBuf>,
     /// What comes in. `auto` is WAV where it begins like one, and else s16
     #[arg(long, value_enum, default_value_t = Input::Auto)]
     input: Input,
@@ -111,7 +111,10 @@ enum Event {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let mut builder = Detector::builder().model(&arguments.model);
+    let mut builder = Detector::builder();
+    if let Some(model) = &arguments.model {
+        builder = builder.model(model);
+    }
     if let Some(hop) = arguments.hop {
         builder = builder.hop(hop);
     }

@@ -1,19 +1,24 @@
 //! Tells real speech from synthetic speech.
 //!
-//! ```no_run
+//! ```
 //! use bonafide::Detector;
 //!
-//! let detector = Detector::builder().model("model.onnx").build()?;
-//! let score = detector.score_file("call.mp3")?; // any supported file, rate and channel count
+//! # #[cfg(all(feature = "embedded-model", feature = "rten"))] {
+//! let detector = Detector::new()?; // the small model that comes with the crate
+//! let score = detector.score_file("tests/fixtures/speech.wav")?; // any supported file, rate and channel count
 //! println!("{:.3} {}", score.spoof_probability, score.label);
 //!
 //! let samples: Vec<f32> = vec![0.0; 64_000]; // or your own: mono, 16 kHz, in [-1, 1]
 //! let score = detector.score(&samples)?;
+//! # }
 //! # Ok::<(), bonafide::Error>(())
 //! ```
 //!
-//! The model is a fine-tuned wav2vec2, exported to ONNX from its PyTorch checkpoint by `bonafide-export`, which needs no
-//! Python. A clip is cut into overlapping windows of 4 s, each window is scored, and the clip's P(spoof) is their mean.
+//! [`Detector::new`] has a small model, for trying things out and for first passes over much audio; the
+//! [model card](https://github.com/bonafide-rs/bonafide/blob/main/models/README.md) says how good it is. For verdicts that matter
+//! give [`Detector::builder`] a large one: a fine-tuned wav2vec2, exported to ONNX from its PyTorch checkpoint by
+//! `bonafide-export`, which needs no Python. A clip is cut into overlapping windows of 4 s, each window is scored, and the
+//! clip's P(spoof) is their mean.
 //!
 //! # What a score means
 //!
@@ -49,6 +54,7 @@
 //! | `load-dynamic` | yes | ONNX Runtime, loaded at run time | `ort`, `libloading` |
 //! | `rten` | yes | a runtime in pure Rust, for where there is no ONNX Runtime | `rten`, `rten-tensor` |
 //! | `formats` | yes | FLAC, MP3, Ogg Vorbis and AAC-LC in M4A; WAV needs no feature | `symphonia` |
+//! | `embedded-model` | yes | [`Detector::new`]: a small model inside the program | 3 MB |
 //! | `serde` | no | `Serialize` for scores, [`Info`] and [`metrics::Summary`]; scores also `Deserialize` | `serde` |
 //! | `cuda` | no | NVIDIA GPUs through CUDA; implies `load-dynamic` | nothing more |
 //! | `tensorrt` | no | NVIDIA GPUs through TensorRT; implies `cuda` | nothing more |
