@@ -38,4 +38,5 @@ calibration=$("$evaluate" calibrate "$out/scores/raw-dev/scores.txt" | sed -n 's
 for list in test test_telephone test_codec; do
     score "$out/lite.onnx" "$list"
 done
-echo "models/lite.onnx can be replaced by $out/lite.onnx"
+"$corpus/venv/bin/python" "$here/card.py" "$evaluate" "$out/scores" >"$out/lite.json"
+echo "models/lite.onnx and lite.json can be replaced by those in $out"
