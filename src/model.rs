@@ -154,6 +154,10 @@ pub(crate) enum ModelSource {
     File(PathBuf),
     Bytes(Arc<[u8]>),
     /// In this crate.
+    #[cfg_attr(
+        not(feature = "embedded-model"),
+        expect(dead_code, reason = "this build has no model of its own")
+    )]
     Embedded(&'static [u8]),
 }
 

@@ -166,7 +166,7 @@ pub struct VerifyProgress {
 ///
 /// # Errors
 ///
-/// [`Error`] says which of the model, the checkpoint and the audio can't be read, and why. That they differ is no error.
+/// [`Error`](crate::Error) says which of the model, the checkpoint and the audio can't be read, and why. That they differ is no error.
 pub fn verify(
     model: impl AsRef<Path>,
     checkpoint: impl AsRef<Path>,
