@@ -16,7 +16,7 @@ function fill(node, attributes, children) {
   return node;
 }
 
-// Rows of strings; the first cell of each heads it.
+// Rows of strings or elements; the first cell of each heads it.
 export function table(caption, headings, rows) {
   const cell = (text, column) =>
     column === 0 ? element("th", { scope: "row" }, text) : element("td", { class: "number" }, text);

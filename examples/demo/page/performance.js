@@ -12,6 +12,13 @@ const PARTITIONS = { dev: ", development", eval: ", evaluation" };
 
 const count = (number) => number?.toLocaleString("en") ?? "–";
 
+// Under the rate, so that the table fits a phone.
+function between(interval) {
+  if (!interval) return [];
+  const [low, high] = interval;
+  return [element("br"), element("span", { class: "quiet" }, `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)} %`)];
+}
+
 function measured(figures, embedded) {
   const parts = [];
   if (!embedded) {
@@ -20,11 +27,10 @@ function measured(figures, embedded) {
   if (!figures?.sets?.length) return [...parts, element("p", {}, "Not measured.")];
   const rows = figures.sets.map(({ name, eer, eer_ci95: interval, trials }) => [
     name,
-    percent(eer),
-    interval ? `${(100 * interval[0]).toFixed(2)} to ${percent(interval[1])}` : "–",
+    element("span", {}, percent(eer), ...between(interval)),
     count(trials),
   ]);
-  return [...parts, table("Measured error rates of the embedded model", ["Data", "EER", "95 % interval", "Trials"], rows)];
+  return [...parts, table("Measured error rates of the embedded model", ["Data", "EER, 95 % interval", "Trials"], rows)];
 }
 
 function published(figures) {
