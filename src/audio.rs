@@ -7,10 +7,12 @@ use crate::{Error, Result};
 
 #[cfg(feature = "formats")]
 mod formats;
+mod limits;
 mod reader;
 mod resample;
 mod wav;
 
+pub use limits::Limits;
 pub use reader::AudioReader;
 pub use resample::{Resampler, resample};
 
@@ -76,7 +78,16 @@ impl Audio {
     /// [`MIN_SAMPLE_RATE`](Self::MIN_SAMPLE_RATE), [`MAX_SAMPLE_RATE`](Self::MAX_SAMPLE_RATE),
     /// [`MAX_CHANNELS`](Self::MAX_CHANNELS) and [`MAX_SAMPLES`](Self::MAX_SAMPLES).
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        Self::read_all(AudioReader::open(path)?)
+        Self::read_with(path, &Limits::MAX)
+    }
+
+    /// Reads and decodes a whole file within limits.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read`](Self::read), with the limits given.
+    pub fn read_with(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
+        Self::read_all(AudioReader::open_with(path, limits)?)
     }
 
     /// Decodes the bytes of a file, as [`read`](Self::read) does.
@@ -85,7 +96,16 @@ impl Audio {
     ///
     /// As of [`read`](Self::read), except that nothing is read.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self> {
-        Self::read_all(AudioReader::of_bytes(bytes.as_ref())?)
+        Self::from_bytes_with(bytes, &Limits::MAX)
+    }
+
+    /// Decodes the bytes of a file within limits.
+    ///
+    /// # Errors
+    ///
+    /// As of [`read_with`](Self::read_with), except that nothing is read.
+    pub fn from_bytes_with(bytes: impl AsRef<[u8]>, limits: &Limits) -> Result<Self> {
+        Self::read_all(AudioReader::of_bytes(bytes.as_ref(), limits)?)
     }
 
     fn read_all(mut reader: AudioReader<'_>) -> Result<Self> {
@@ -158,6 +178,7 @@ fn check_rate(rate: u32) -> Result<()> {
     } else {
         Err(Error::SampleRate {
             path: None,
+            limit: Audio::MAX_SAMPLE_RATE,
             found: rate,
         })
     }
@@ -170,6 +191,7 @@ pub(crate) fn check_channels(channels: usize) -> Result<u16> {
         .filter(|channels| (1..=Audio::MAX_CHANNELS).contains(channels))
         .ok_or(Error::Channels {
             path: None,
+            limit: Audio::MAX_CHANNELS,
             found: channels,
         })
 }
@@ -179,11 +201,7 @@ fn check_samples(samples: usize) -> Result<()> {
     if samples <= Audio::MAX_SAMPLES {
         Ok(())
     } else {
-        Err(Error::AudioTooLong {
-            path: None,
-            limit: Audio::MAX_SAMPLES as u64,
-            unit: "samples",
-        })
+        Err(limits::too_long(Audio::MAX_SAMPLES as u64, "samples"))
     }
 }
 

@@ -12,8 +12,8 @@ use crate::model::{Model, ModelSource, Normalization};
 use crate::quality::Listener;
 use crate::runtime::{self, Engine, Settings};
 use crate::{
-    AudioReader, Error, ExecutionProvider, Label, ModelMetadata, Result, Runtime, Score, Scores, Stream, Tail, Window,
-    WindowScore, Windowing,
+    AudioReader, Error, ExecutionProvider, Label, Limits, ModelMetadata, Result, Runtime, Score, Scores, Stream, Tail,
+    Window, WindowScore, Windowing,
 };
 
 /// The fewest samples that are scored: 25 ms, which is what the network needs for a single frame.
@@ -45,6 +45,7 @@ pub struct Detector {
     fixed_batch: bool,
     info: Arc<Info>,
     threshold: f32,
+    limits: Limits,
 }
 
 /// What a detector runs on, and with what.
@@ -123,14 +124,15 @@ impl Detector {
     }
 
     /// Scores a file of any supported format, rate and channel count: decodes it, takes the mean of its channels,
-    /// resamples it to 16 kHz and scores that, piece by piece, so that memory does not grow with its length.
+    /// resamples it to 16 kHz and scores that, piece by piece, so that memory does not grow with its length. Files beyond
+    /// the detector's [`Limits`] are errors.
     ///
     /// # Errors
     ///
     /// As [`AudioReader`], [`resample`](crate::resample) and [`Detector::score`].
     pub fn score_file(&self, path: impl AsRef<Path>) -> Result<Score> {
         let path = path.as_ref();
-        let mut reader = AudioReader::open(path)?;
+        let mut reader = AudioReader::open_with(path, &self.limits)?;
         self.score_reader(&mut reader).map_err(|error| error.in_file(path))
     }
 
@@ -309,6 +311,7 @@ pub struct DetectorBuilder {
     tail: Tail,
     intra_threads: Option<usize>,
     sessions: Option<usize>,
+    limits: Limits,
     settings: Settings,
 }
 
@@ -357,6 +360,13 @@ impl DetectorBuilder {
     /// A model exported for a fixed number of windows always runs that number.
     pub fn batch_size(mut self, windows: usize) -> Self {
         self.batch_size = Some(windows);
+        self
+    }
+
+    /// What [`Detector::score_file`] and [`score_files`](Detector::score_files) take in at most. A clip given as samples and a
+    /// stream are in the caller's hands, and not limited.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -449,6 +459,7 @@ impl DetectorBuilder {
             batch_size,
             fixed_batch: model.fixed_batch.is_some(),
             threshold,
+            limits: self.limits,
             info: Arc::new(Info {
                 runtime: loaded.runtime,
                 runtime_version: loaded.version,

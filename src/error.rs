@@ -80,7 +80,7 @@ pub enum Error {
         path: Option<PathBuf>,
         /// The most there may be.
         limit: u64,
-        /// What is counted: `samples` (of all channels together) or `bytes` of the file.
+        /// What is counted: `seconds`, `samples` (of all channels together) or `bytes` of the file.
         unit: &'static str,
     },
 
@@ -93,27 +93,26 @@ pub enum Error {
 
     /// The sample rate is outside the range this crate takes.
     #[error(
-        "{} has a sample rate of {found} Hz; {} to {} Hz is supported",
+        "{} has a sample rate of {found} Hz; {} to {limit} Hz is accepted: resample it",
         Named(path.as_deref()),
-        Audio::MIN_SAMPLE_RATE,
-        Audio::MAX_SAMPLE_RATE
+        Audio::MIN_SAMPLE_RATE
     )]
     SampleRate {
         /// The file, if the rate came from one.
         path: Option<PathBuf>,
+        /// The highest rate accepted, in Hz.
+        limit: u32,
         /// The rate, in Hz.
         found: u32,
     },
 
     /// The number of channels is outside the range this crate takes.
-    #[error(
-        "{} has {found} channels; 1 to {} are supported",
-        Named(path.as_deref()),
-        Audio::MAX_CHANNELS
-    )]
+    #[error("{} has {found} channels; 1 to {limit} are accepted: mix them down", Named(path.as_deref()))]
     Channels {
         /// The file, if the audio came from one.
         path: Option<PathBuf>,
+        /// The most accepted.
+        limit: u16,
         /// The number of channels.
         found: usize,
     },

@@ -20,6 +20,9 @@
 //! `bonafide-export`, which needs no Python. A clip is cut into overlapping windows of 4 s, each window is scored, and the
 //! clip's P(spoof) is their mean.
 //!
+//! The `guide` module of the documentation is a short book: concepts, choosing a threshold, deploying, GPUs, exporting,
+//! evaluating, security, and questions that come up again and again.
+//!
 //! # What a score means
 //!
 //! - [`Score::spoof_probability`] is always P(spoof): 0 is a person, 1 a machine. It is what the model believes, not a
@@ -76,12 +79,14 @@
 //! # Errors and limits
 //!
 //! Bad input never panics: each [`enum@Error`] says what was expected, what was found and what to do. Audio is decoded
-//! within bounds on rate, channels and length, whatever a header claims. A model file is checked from the outside before
+//! within bounds on rate, channels and length, whatever a header claims; [`Limits`] lowers them. A model file is checked from the outside before
 //! a runtime sees it, but its graph is a program: run only models you trust.
 
 mod audio;
 mod detector;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod many;
 pub mod metrics;
 mod model;
@@ -91,7 +96,7 @@ mod score;
 mod stream;
 mod windows;
 
-pub use audio::{Audio, AudioReader, Resampler, SAMPLE_RATE, resample};
+pub use audio::{Audio, AudioReader, Limits, Resampler, SAMPLE_RATE, resample};
 pub use detector::{Detector, DetectorBuilder, Info, MIN_SAMPLES};
 pub use error::{Error, Result};
 pub use many::Scores;

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "formats")]
-use super::Audio;
-use super::read_failed;
 use super::wav::Wav;
+#[cfg(feature = "formats")]
+use super::{Audio, limits::too_long};
+use super::{Limits, read_failed};
 use crate::{Error, Result};
 
-/// The largest file that is read as a whole: [`Audio::MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
+/// The most of a pipe that is read as a whole: [`Audio::MAX_SAMPLES`] at four bytes each, and 16 MiB for headers and tags.
 #[cfg(feature = "formats")]
 const MAX_BYTES: u64 = 4 * (Audio::MAX_SAMPLES as u64) + (1 << 24);
 
@@ -36,6 +36,9 @@ const MAGIC_LEN: usize = 12;
 pub struct AudioReader<'s> {
     decoder: Decoder<'s>,
     path: Option<PathBuf>,
+    limits: Limits,
+    /// How many frames there may be.
+    max_frames: u64,
     frames: u64,
     ended: bool,
 }
@@ -55,9 +58,20 @@ impl AudioReader<'static> {
     ///
     /// Those of [`Audio::read`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &Limits::MAX)
+    }
+
+    /// Opens a file as [`open`](Self::open) does, within limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Audio::read_with`].
+    pub fn open_with(path: impl AsRef<Path>, limits: &Limits) -> Result<Self> {
         let path = path.as_ref();
-        let decoder = open(path).map_err(|error| error.in_file(path))?;
-        Ok(Self::new(decoder, Some(path.to_owned())))
+        let opened = open(path, limits).and_then(|decoder| Self::new(decoder, limits));
+        let mut reader = opened.map_err(|error| error.in_file(path))?;
+        reader.path = Some(path.to_owned());
+        Ok(reader)
     }
 
     /// Decodes what comes through a pipe, such as [`std::io::Stdin`]: WAV as it comes; another format is read to its end
@@ -66,32 +80,46 @@ impl AudioReader<'static> {
     /// # Errors
     ///
     /// Those of [`Audio::read`].
-    pub fn from_pipe(mut pipe: impl Read + Send + Sync + 'static) -> Result<Self> {
+    pub fn from_pipe(pipe: impl Read + Send + Sync + 'static) -> Result<Self> {
+        Self::from_pipe_with(pipe, &Limits::MAX)
+    }
+
+    /// Decodes what comes through a pipe, as [`from_pipe`](Self::from_pipe) does, within limits.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Audio::read_with`].
+    pub fn from_pipe_with(mut pipe: impl Read + Send + Sync + 'static, limits: &Limits) -> Result<Self> {
         let start = magic(&mut pipe)?;
         let decoder = match Format::of(&start)? {
             Format::Wav => Decoder::Wav(Wav::open(Cursor::new(start).chain(pipe), None)?),
-            Format::Other(format) => compressed_pipe(format, start, pipe)?,
+            Format::Other(format) => compressed_pipe(format, start, pipe, limits)?,
         };
-        Ok(Self::new(decoder, None))
+        Self::new(decoder, limits)
     }
 }
 
 impl<'s> AudioReader<'s> {
-    pub(super) fn of_bytes(bytes: &'s [u8]) -> Result<Self> {
+    pub(super) fn of_bytes(bytes: &'s [u8], limits: &Limits) -> Result<Self> {
+        limits.check_bytes(bytes.len() as u64)?;
         let decoder = match Format::of(bytes)? {
             Format::Wav => Decoder::Wav(Wav::open(bytes, Some(bytes.len() as u64))?),
             Format::Other(format) => compressed_bytes(format, bytes)?,
         };
-        Ok(Self::new(decoder, None))
+        Self::new(decoder, limits)
     }
 
-    fn new(decoder: Decoder<'s>, path: Option<PathBuf>) -> Self {
-        Self {
+    fn new(decoder: Decoder<'s>, limits: &Limits) -> Result<Self> {
+        let mut reader = Self {
             decoder,
-            path,
+            path: None,
+            limits: *limits,
+            max_frames: 0,
             frames: 0,
             ended: false,
-        }
+        };
+        reader.max_frames = limits.check_header(reader.sample_rate(), reader.channels())?;
+        Ok(reader)
     }
 
     /// Frames per second, in Hz.
@@ -119,7 +147,8 @@ impl<'s> AudioReader<'s> {
     /// # Errors
     ///
     /// [`Error::Read`], [`Error::InvalidAudio`] or [`Error::TruncatedAudio`] where the file can't be read or decoded any
-    /// further; [`Error::EmptyAudio`] at the end of a file that had no frame. After an error there is nothing more.
+    /// further; [`Error::EmptyAudio`] at the end of a file that had no frame; [`Error::AudioTooLong`] where it goes on beyond
+    /// the limits. After an error there is nothing more.
     pub fn next_block(&mut self, samples: &mut Vec<f32>) -> Result<bool> {
         if self.ended {
             return Ok(false);
@@ -138,6 +167,11 @@ impl<'s> AudioReader<'s> {
         self.frames += ((samples.len() - before) / usize::from(self.channels())) as u64;
         if !more && self.frames == 0 {
             return Err(self.in_file(Error::EmptyAudio { path: None }));
+        }
+        if self.frames > self.max_frames {
+            self.ended = true;
+            samples.truncate(before);
+            return Err(self.in_file(self.limits.exceeded()));
         }
         Ok(more)
     }
@@ -160,9 +194,10 @@ fn magic(source: &mut impl Read) -> Result<Vec<u8>> {
     Ok(start)
 }
 
-fn open(path: &Path) -> Result<Decoder<'static>> {
+fn open(path: &Path, limits: &Limits) -> Result<Decoder<'static>> {
     let mut file = File::open(path).map_err(read_failed)?;
     let metadata = file.metadata().map_err(read_failed)?;
+    limits.check_bytes(metadata.len())?;
     // The start first, so that a file of another kind (or an endless device) is turned down before it fills the memory.
     let mut start = Vec::new();
     file.by_ref()
@@ -179,7 +214,7 @@ fn open(path: &Path) -> Result<Decoder<'static>> {
             file.rewind().map_err(read_failed)?;
             compressed_file(format, file)
         }
-        Format::Other(format) => compressed_pipe(format, start, file),
+        Format::Other(format) => compressed_pipe(format, start, file, limits),
     }
 }
 
@@ -195,15 +230,17 @@ fn compressed_file(format: &'static str, file: File) -> Result<Decoder<'static>>
 
 /// What can't be sought in is read as a whole, as some formats are described at their end.
 #[cfg(feature = "formats")]
-fn compressed_pipe(format: &'static str, mut bytes: Vec<u8>, pipe: impl Read) -> Result<Decoder<'static>> {
-    let rest = MAX_BYTES + 1 - bytes.len() as u64;
+fn compressed_pipe(
+    format: &'static str,
+    mut bytes: Vec<u8>,
+    pipe: impl Read,
+    limits: &Limits,
+) -> Result<Decoder<'static>> {
+    let limit = limits.max_bytes.min(MAX_BYTES);
+    let rest = (limit + 1).saturating_sub(bytes.len() as u64);
     pipe.take(rest).read_to_end(&mut bytes).map_err(read_failed)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::AudioTooLong {
-            path: None,
-            limit: MAX_BYTES,
-            unit: "bytes",
-        });
+    if bytes.len() as u64 > limit {
+        return Err(too_long(limit, "bytes"));
     }
     super::formats::Compressed::open(format, Box::new(Cursor::new(bytes))).map(Decoder::Compressed)
 }
@@ -219,7 +256,7 @@ fn compressed_file(format: &'static str, _: File) -> Result<Decoder<'static>> {
 }
 
 #[cfg(not(feature = "formats"))]
-fn compressed_pipe(format: &'static str, _: Vec<u8>, _: impl Read) -> Result<Decoder<'static>> {
+fn compressed_pipe(format: &'static str, _: Vec<u8>, _: impl Read, _: &Limits) -> Result<Decoder<'static>> {
     compressed_bytes(format, &[])
 }
 

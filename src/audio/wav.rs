@@ -20,6 +20,9 @@ const PCM: u16 = 1;
 const FLOAT: u16 = 3;
 const EXTENSIBLE: u16 = 0xFFFE;
 
+/// Where the data must have begun: far beyond what programs put before it, and an end to what a pipe can bring without any.
+const MAX_POSITION: u64 = 1 << 30;
+
 /// The part of a `fmt ` chunk that is looked at.
 const FMT_LEN: usize = 40;
 
@@ -66,6 +69,9 @@ impl<'s> Wav<'s> {
             }
             position += u64::from(size);
             odd = size % 2 == 1;
+            if position > MAX_POSITION {
+                return Err(invalid("there is no data chunk in its first GiB"));
+            }
         };
 
         let align = u16_at(&fmt, 12).filter(|&align| align > 0);
