@@ -171,27 +171,27 @@ fn read_failed(source: std::io::Error) -> Error {
     }
 }
 
-/// Checks a rate against the limits.
-fn check_rate(rate: u32) -> Result<()> {
-    if (Audio::MIN_SAMPLE_RATE..=Audio::MAX_SAMPLE_RATE).contains(&rate) {
+/// Checks a rate against the lowest there is and the highest that is accepted.
+fn check_rate(rate: u32, limit: u32) -> Result<()> {
+    if (Audio::MIN_SAMPLE_RATE..=limit).contains(&rate) {
         Ok(())
     } else {
         Err(Error::SampleRate {
             path: None,
-            limit: Audio::MAX_SAMPLE_RATE,
+            limit,
             found: rate,
         })
     }
 }
 
-/// Checks a number of channels against the limits, and narrows it.
-pub(crate) fn check_channels(channels: usize) -> Result<u16> {
+/// Checks a number of channels against the most that are accepted, and narrows it.
+pub(crate) fn check_channels(channels: usize, limit: u16) -> Result<u16> {
     u16::try_from(channels)
         .ok()
-        .filter(|channels| (1..=Audio::MAX_CHANNELS).contains(channels))
+        .filter(|channels| (1..=limit).contains(channels))
         .ok_or(Error::Channels {
             path: None,
-            limit: Audio::MAX_CHANNELS,
+            limit,
             found: channels,
         })
 }

@@ -79,8 +79,8 @@
 //! # Errors and limits
 //!
 //! Bad input never panics: each [`enum@Error`] says what was expected, what was found and what to do. Audio is decoded
-//! within bounds on rate, channels and length, whatever a header claims; [`Limits`] lowers them. A model file is checked from the outside before
-//! a runtime sees it, but its graph is a program: run only models you trust.
+//! within bounds on rate, channels and length, whatever a header claims; [`Limits`] lowers them. A model file is checked
+//! from the outside before a runtime sees it, but its graph is a program: run only models you trust.
 
 mod audio;
 mod detector;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::audio::{SAMPLE_RATE, check_amplitude, check_channels, mean_of_channels};
 use crate::detector::MAX_AMPLITUDE;
 use crate::quality::Listener;
-use crate::{Detector, Resampler, Result, Score, Window, WindowScore};
+use crate::{Audio, Detector, Resampler, Result, Score, Window, WindowScore};
 
 /// Scores a clip piece by piece: the windows, and in the end the score, are those of [`Detector::score`] on the whole.
 ///
@@ -54,7 +54,7 @@ impl<'d> Stream<'d> {
     }
 
     pub(crate) fn new(detector: &'d Detector, sample_rate: u32, channels: u16) -> Result<Self> {
-        let channels = check_channels(usize::from(channels))?;
+        let channels = check_channels(usize::from(channels), Audio::MAX_CHANNELS)?;
         Ok(Self::with(
             detector,
             channels,

@@ -12,7 +12,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-use super::{check_channels, check_rate};
+use super::{Audio, check_channels, check_rate};
 use crate::{Error, Result};
 
 /// A compressed file, decoded packet by packet.
@@ -148,8 +148,8 @@ impl<'s> OpenTrack<'s> {
                 .decode(&packet)
                 .map_err(|error| failed(self.format, &error))?;
             let spec = buffer.spec();
-            let channels = check_channels(spec.channels().count())?;
-            check_rate(spec.rate())?;
+            let channels = check_channels(spec.channels().count(), Audio::MAX_CHANNELS)?;
+            check_rate(spec.rate(), Audio::MAX_SAMPLE_RATE)?;
             if self.channels == 0 {
                 (self.channels, self.sample_rate) = (channels, spec.rate());
             } else if (self.channels, self.sample_rate) != (channels, spec.rate()) {

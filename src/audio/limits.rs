@@ -1,6 +1,6 @@
 //! Bounds on what is decoded.
 
-use super::Audio;
+use super::{Audio, check_channels, check_rate};
 use crate::{Error, Result};
 
 /// How much of a file is decoded: for services that take in what strangers send.
@@ -59,20 +59,8 @@ impl Limits {
 
     /// Checks what a header says, and returns how many frames there may be.
     pub(super) fn check_header(&self, sample_rate: u32, channels: u16) -> Result<u64> {
-        if sample_rate > self.max_sample_rate {
-            return Err(Error::SampleRate {
-                path: None,
-                limit: self.max_sample_rate,
-                found: sample_rate,
-            });
-        }
-        if channels > self.max_channels {
-            return Err(Error::Channels {
-                path: None,
-                limit: self.max_channels,
-                found: channels.into(),
-            });
-        }
+        check_rate(sample_rate, self.max_sample_rate)?;
+        check_channels(channels.into(), self.max_channels)?;
         Ok(u64::from(self.max_seconds) * u64::from(sample_rate))
     }
 

@@ -28,7 +28,7 @@
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-use super::{SAMPLE_RATE, check_amplitude, check_rate, check_samples};
+use super::{Audio, SAMPLE_RATE, check_amplitude, check_rate, check_samples};
 use crate::{Error, Result};
 
 /// Samples of the lower rate in one block of the transform: the longer, the steeper the filter.
@@ -101,8 +101,8 @@ impl Resampler {
     ///
     /// [`Error::SampleRate`] as for [`resample`].
     pub fn new(from: u32, to: u32) -> Result<Self> {
-        check_rate(from)?;
-        check_rate(to)?;
+        check_rate(from, Audio::MAX_SAMPLE_RATE)?;
+        check_rate(to, Audio::MAX_SAMPLE_RATE)?;
         let blocks = if from == to { None } else { Some(Blocks::new(from, to)?) };
         Ok(Self {
             from,

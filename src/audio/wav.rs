@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read};
 
 use hound::{SampleFormat, WavReader};
 
-use super::{check_channels, check_rate, read_failed};
+use super::{Audio, check_channels, check_rate, read_failed};
 use crate::{Error, Result};
 
 /// Data sizes from here up, where the file is shorter, mean "until the end": written by programs
@@ -84,13 +84,13 @@ impl<'s> Wav<'s> {
         let stated = (!unsized_zero && !unsized_large).then(|| u64::from(size) / align as u64 * align as u64);
 
         let spec = WavReader::new(header(&fmt, 0)?.as_slice()).map_err(refused)?.spec();
-        check_rate(spec.sample_rate)?;
+        check_rate(spec.sample_rate, Audio::MAX_SAMPLE_RATE)?;
         let wav = Self {
             source,
             fmt,
             align,
             sample_rate: spec.sample_rate,
-            channels: check_channels(usize::from(spec.channels))?,
+            channels: check_channels(usize::from(spec.channels), Audio::MAX_CHANNELS)?,
             stated,
             found: 0,
             block: Vec::new(),
