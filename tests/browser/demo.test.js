@@ -15,7 +15,7 @@ after(async () => {
   demo?.stop();
 });
 
-/// What the program itself says of the recording.
+// What the program itself says of the recording.
 async function expected() {
   const answer = await fetch(`${demo.address}/api/score`, {
     method: "POST",
@@ -91,8 +91,8 @@ for (const look of LOOKS) {
 
     await t.test("measured and published figures are told apart", async () => {
       await page.getByRole("tab", { name: "Performance" }).click();
-      assert.match(await page.locator("#measured table").textContent(), /\d %/);
-      assert.match(await page.locator("#published table").textContent(), /5\.55 %/);
+      assert.match(await page.locator("#measured table").textContent(), /\d\s%/);
+      assert.match(await page.locator("#published table").textContent(), /5\.55\s%/);
       assert.match(await page.locator("#published-heading").textContent(), /published, not measured here/);
     });
 

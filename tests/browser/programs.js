@@ -1,6 +1,6 @@
 // The programs under test, and the browser that looks at what they make.
 import { spawn, execFile } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -11,14 +11,14 @@ export const root = path.resolve(here, "../..");
 export const speech = path.join(root, "tests/fixtures/speech.wav");
 const target = process.env.CARGO_TARGET_DIR ?? path.join(root, "target");
 const program = (name) => path.join(target, "debug/examples", name);
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const pictures = path.join(target, "browser");
 mkdirSync(pictures, { recursive: true });
 
 // The looks that every page is tried in.
 export const LOOKS = [1280, 390].flatMap((width) => ["light", "dark"].map((scheme) => ({ width, scheme })));
 
-/// A running demo on a free port.
+// A running demo on a free port.
 export async function startDemo() {
   const demo = spawn(program("demo"), ["--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
   const address = await new Promise((resolve, reject) => {
@@ -32,7 +32,7 @@ export async function startDemo() {
   return { address, stop: () => demo.kill() };
 }
 
-/// What the example `score` does with these arguments.
+// What the example `score` does with these arguments.
 export const score = (...args) => promisify(execFile)(program("score"), args, { cwd: root });
 
 export function launch() {
@@ -46,17 +46,19 @@ export function launch() {
   });
 }
 
-/// A page in one of the looks. What it complains of, and what it asks of other machines, is collected.
+// A page in one of the looks. What it complains of, and what it asks of other machines, is collected.
 export async function open(browser, { width, scheme }, address) {
   const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, permissions: ["microphone"] });
-  // The page's own policy keeps out what isn't its own, axe too.
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("requestfailed", (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) => {
+    // A recording is given back while its player may still read it.
+    if (!request.url().startsWith("blob:")) complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+  });
   page.on("request", (request) => {
     const { protocol, origin } = new URL(request.url());
     const own = ["data:", "blob:", "file:"].includes(protocol) || origin === new URL(address).origin;
@@ -66,20 +68,14 @@ export async function open(browser, { width, scheme }, address) {
   return { page, complaints, close: () => context.close() };
 }
 
-/// What axe finds to be in the way of people who don't see, hear or point.
+// What axe finds to be in the way of people who don't see, hear or point.
 export async function barriers(page) {
-  await page.evaluate(await readAxe());
+  await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run());
   return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
-let axeSource;
-async function readAxe() {
-  const { readFile } = await import("node:fs/promises");
-  return (axeSource ??= await readFile(axe, "utf8"));
-}
-
-/// Whether something sticks out at the side.
+// Whether something sticks out at the side.
 export const overflows = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
