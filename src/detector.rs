@@ -169,8 +169,8 @@ impl Detector {
 
     fn score_reader(&self, reader: &mut AudioReader<'_>) -> Result<Score> {
         let mut stream = self.stream_of(reader.sample_rate(), reader.channels())?;
-        // Enough at a time for all sessions to have a batch, within 64 MB.
-        let hop = self.windowing.hop().saturating_mul(self.batch_size);
+        // Enough at a time for all sessions to have some batches, as the last to be done keeps the others waiting; within 64 MB.
+        let hop = self.windowing.hop().saturating_mul(8 * self.batch_size);
         let seconds = hop.saturating_mul(self.info.sessions).div_ceil(SAMPLE_RATE as usize);
         let frames = seconds.saturating_mul(reader.sample_rate() as usize);
         let enough = frames.saturating_mul(usize::from(reader.channels())).min(1 << 24);
