@@ -13,10 +13,13 @@ export CARGO_TERM_COLOR=never
 # ONNX Runtime, which the feature `download-binaries` would fetch when linking: nothing is linked here.
 export ORT_SKIP_DOWNLOAD=1
 
-checks=(version deny package docs semver msrv minimal)
+checks=(version archives deny docs semver package msrv minimal)
 crates=(bonafide bonafide-export) # in the order in which they can be published
+packages=(--package bonafide --package bonafide-export)
 largest=10000000                  # crates.io takes no larger file
 target=${CARGO_TARGET_DIR:-$PWD/target}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 install=false publish=false selected=() skipped=()
 
 field() { # of [workspace.package]
@@ -56,36 +59,32 @@ check_version() {
 # Licences, sources and duplicates of the dependencies, and what is known against them.
 check_deny() {
     has_tool deny || { skip "deny: needs cargo-deny"; return; }
-    cargo deny --log-level error check licenses bans sources
+    cargo deny --workspace check licenses bans sources
     if cargo deny fetch db; then
-        cargo deny --log-level error check advisories
+        cargo deny --workspace check advisories
     else
         skip "deny: the database of advisories can't be fetched"
     fi
 }
 
-# Each crate builds from what would be published, and so do the examples in it.
-check_package() {
-    # The profile of the workspace, so that what is built already serves.
-    local profile=(--config 'profile.dev.package."*".opt-level=3' --config 'profile.dev.package."*".debug=false')
-    local names=() crate archive bytes
-    for crate in "${crates[@]}"; do names+=(--package "$crate"); done
-    cargo package --quiet --allow-dirty "${names[@]}" "${profile[@]}"
+# What would be published has what it must, and is small enough.
+check_archives() {
+    cargo package --quiet --allow-dirty --no-verify "${packages[@]}"
+    local crate archive bytes
     for crate in "${crates[@]}"; do
         archive=$target/package/$crate-$version.crate
         bytes=$(stat --format %s "$archive")
+        ((bytes < largest)) || fail "$archive has $bytes bytes, more than crates.io takes"
+        tar -tzf "$archive" "$crate-$version"/{LICENSE-APACHE,LICENSE-MIT,README.md} >/dev/null
         echo "$crate: $bytes bytes"
-        ((bytes < largest)) || fail "$archive is larger than crates.io takes"
-        for file in LICENSE-APACHE LICENSE-MIT README.md; do
-            tar -tzf "$archive" "$crate-$version/$file" >/dev/null
-        done
     done
-    # Outside of the workspace, where nothing is found that was not packaged.
-    local unpacked
-    unpacked=$(mktemp -d)
-    tar -xzf "$target/package/bonafide-$version.crate" -C "$unpacked"
-    (cd "$unpacked/bonafide-$version" && CARGO_TARGET_DIR=$target cargo check --quiet --examples)
-    rm -r "$unpacked"
+}
+
+# Each crate builds from its own archive, and so do the examples, outside of the workspace.
+check_package() {
+    cargo package --quiet --allow-dirty "${packages[@]}"
+    tar -xzf "$target/package/bonafide-$version.crate" -C "$work"
+    (cd "$work/bonafide-$version" && CARGO_TARGET_DIR=$target cargo check --quiet --examples)
 }
 
 check_docs() {
@@ -111,12 +110,11 @@ check_msrv() {
 check_minimal() {
     has_toolchain nightly || { skip "minimal: needs nightly's cargo, to choose the versions"; return; }
     has_toolchain "$oldest" || { skip "minimal: needs Rust $oldest"; return; }
-    local copy
-    copy=$(mktemp -d)
+    local copy=$work/minimal
+    mkdir "$copy"
     git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory "$copy"
     (cd "$copy" && cargo +nightly update --quiet -Z direct-minimal-versions)
     check_all "+$oldest" "$copy"
-    rm -r "$copy"
 }
 
 check_all() { # with a toolchain, in a folder
