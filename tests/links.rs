@@ -17,7 +17,7 @@ fn root() -> &'static Path {
 
 /// The repository's files that end so, and none of those that building makes.
 fn files(extension: &str) -> Vec<PathBuf> {
-    let is_source = |name: &str| !name.starts_with('.') && name != "target";
+    let is_source = |name: &str| !name.starts_with('.') && name != "target" && name != "node_modules";
     let entries = WalkDir::new(root()).min_depth(1).into_iter();
     entries
         .filter_entry(|entry| is_source(&entry.file_name().to_string_lossy()))

@@ -15,7 +15,9 @@ use rand_chacha::ChaCha8Rng;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let config = arguments.next().unwrap_or_else(|| "config.json".to_owned());
+    let config = arguments
+        .next()
+        .expect("first argument: a config.json, as train/lite.json");
     let batch: usize = arguments.next().map_or(16, |number| number.parse().unwrap());
     let (network, _) = Network::read(Path::new(&config)).unwrap();
     let mut weights = network.begin(&mut ChaCha8Rng::seed_from_u64(1)).unwrap();
