@@ -52,8 +52,12 @@ check_version() {
     $publish || heading="$heading\|## \[Unreleased\]"
     sed -n "/^\($heading\)$/,/^## /p" CHANGELOG.md | grep -q '^- ' ||
         fail "CHANGELOG.md has no section with the version $version and its date"
-    [[ -z $(git tag --list "v$version") ]] || fail "v$version is released: raise the version in Cargo.toml"
-    echo "version $version"
+    if [[ -n $(git tag --list "v$version") ]]; then
+        $publish && fail "v$version is released: raise the version in Cargo.toml"
+        echo "version $version, which is released"
+    else
+        echo "version $version"
+    fi
 }
 
 # Licences, sources and duplicates of the dependencies, and what is known against them.
