@@ -1,9 +1,12 @@
 //! Decoding and resampling.
+//!
+//! `BONAFIDE_BENCH_AUDIO=call.flac` measures a file of your own, too, from the disk to what the model takes.
 
 use std::hint::black_box;
 use std::io::Cursor;
+use std::path::Path;
 
-use bonafide::{Audio, SAMPLE_RATE, resample};
+use bonafide::{Audio, AudioReader, Resampler, SAMPLE_RATE, resample};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 /// Ten seconds of speech at 16 kHz.
@@ -60,5 +63,49 @@ fn decoding(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, resampling, decoding);
+/// A second of speech in each format, and a file of the caller's, piece by piece and brought to 16 kHz, as when a file is
+/// scored.
+fn formats(c: &mut Criterion) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audio");
+    let fixture = |name: &str| (name.to_owned(), fixtures.join(name));
+    let mut files = [
+        "s16.wav",
+        "speech.flac",
+        "speech.mp3",
+        "speech.ogg",
+        "speech.m4a",
+        "speech.aac",
+    ]
+    .map(fixture)
+    .to_vec();
+    files.extend(std::env::var_os("BONAFIDE_BENCH_AUDIO").map(|path| ("own".to_owned(), path.into())));
+
+    let mut group = c.benchmark_group("file");
+    for (name, path) in files {
+        let read = || -> bonafide::Result<usize> {
+            let mut reader = AudioReader::open(&path)?;
+            let mut resampler = Resampler::new(reader.sample_rate(), SAMPLE_RATE)?;
+            let channels = usize::from(reader.channels());
+            let (mut block, mut out, mut samples) = (Vec::new(), Vec::new(), 0);
+            while reader.next_block(&mut block)? {
+                let mono: Vec<f32> = block
+                    .chunks_exact(channels)
+                    .map(|frame| frame.iter().sum::<f32>() / channels as f32)
+                    .collect();
+                resampler.push(&mono, &mut out)?;
+                samples += out.len();
+                block.clear();
+                out.clear();
+            }
+            resampler.finish(&mut out)?;
+            Ok(samples + out.len())
+        };
+        let samples = read().expect("the file decodes");
+        group.throughput(Throughput::Elements(samples as u64));
+        group.bench_function(name, |b| b.iter(|| black_box(read())));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, resampling, decoding, formats);
 criterion_main!(benches);

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use ndarray::ArrayView2;
 
-use crate::audio::check_amplitude;
+use crate::audio::{SAMPLE_RATE, check_amplitude};
 use crate::model::{Model, ModelSource, Normalization};
 use crate::quality::Listener;
 use crate::runtime::{self, Engine, Settings};
@@ -107,7 +110,8 @@ impl Detector {
     /// Scores a clip: mono samples in [-1, 1] at 16 kHz, at least [`MIN_SAMPLES`] of them.
     ///
     /// Memory beyond the samples does not grow with the clip's length: at most
-    /// [`batch_size`](DetectorBuilder::batch_size) windows are in a run.
+    /// [`batch_size`](DetectorBuilder::batch_size) windows are in a run, and as many runs as there are
+    /// [`sessions`](DetectorBuilder::sessions).
     ///
     /// # Errors
     ///
@@ -139,7 +143,8 @@ impl Detector {
     /// Scores many files, on all cores, and gives their scores in the order of the paths, each as soon as it is there.
     ///
     /// One file more than there are [`sessions`](DetectorBuilder::sessions) is worked on at once, so that decoding goes on
-    /// while the model runs. For many files give as many sessions as cores; each then has a thread of its own.
+    /// while the model runs. For many short files and a large model give as many sessions as cores; each then has a thread of
+    /// its own.
     ///
     /// ```no_run
     /// use bonafide::Detector;
@@ -164,11 +169,19 @@ impl Detector {
 
     fn score_reader(&self, reader: &mut AudioReader<'_>) -> Result<Score> {
         let mut stream = self.stream_of(reader.sample_rate(), reader.channels())?;
+        // Enough at a time for all sessions to have a batch, within 64 MB.
+        let hop = self.windowing.hop().saturating_mul(self.batch_size);
+        let seconds = hop.saturating_mul(self.info.sessions).div_ceil(SAMPLE_RATE as usize);
+        let frames = seconds.saturating_mul(reader.sample_rate() as usize);
+        let enough = frames.saturating_mul(usize::from(reader.channels())).min(1 << 24);
         let mut block = Vec::new();
         while reader.next_block(&mut block)? {
-            stream.push(&block)?;
-            block.clear();
+            if block.len() >= enough {
+                stream.push(&block)?;
+                block.clear();
+            }
         }
+        stream.push(&block)?;
         stream.finish()
     }
 
@@ -217,20 +230,49 @@ impl Detector {
         Ok(windows)
     }
 
-    /// Scores windows in batches, and appends their scores.
+    /// Scores windows in batches, spread over the sessions, and appends their scores in order: on an error, of those before.
     pub(crate) fn score_windows<'w>(
         &self,
-        mut windows: impl Iterator<Item = Window<'w>>,
+        windows: impl ExactSizeIterator<Item = Window<'w>> + Send,
         scores: &mut Vec<WindowScore>,
     ) -> Result<()> {
-        let mut buffer = Vec::new();
-        loop {
-            let mut batch: Vec<Window<'_>> = windows.by_ref().take(self.batch_size).collect();
-            if batch.is_empty() {
-                return Ok(());
+        let workers = self.info.sessions.min(windows.len().div_ceil(self.batch_size));
+        let queue = Mutex::new((0.., windows));
+        let failed = AtomicBool::new(false);
+        // Batches are taken in order, so those before one that fails have all been taken, and are finished.
+        let work = || {
+            let (mut buffer, mut done) = (Vec::new(), Vec::new());
+            while !failed.load(Ordering::Relaxed) {
+                let (number, mut batch) = {
+                    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                    let batch: Vec<Window<'_>> = queue.1.by_ref().take(self.batch_size).collect();
+                    (queue.0.next(), batch)
+                };
+                if batch.is_empty() {
+                    break;
+                }
+                let result = self.run(&mut batch, &mut buffer);
+                failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                done.push((number, result));
             }
-            self.run(&mut batch, &mut buffer, scores)?;
+            done
+        };
+        let mut done = thread::scope(|scope| {
+            // Where there is no thread to be had, there are fewer workers.
+            let others: Vec<_> = (1..workers)
+                .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut done = work();
+            for other in others {
+                done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            done
+        });
+        done.sort_unstable_by_key(|(number, _)| *number);
+        for (_, result) in done {
+            scores.extend(result?);
         }
+        Ok(())
     }
 
     /// The score of a clip from those of its windows, at least one.
@@ -238,8 +280,8 @@ impl Detector {
         Score::new(windows, self.threshold, listener)
     }
 
-    /// Runs the model on a batch and appends its windows' scores. `buffer` is where several windows are put side by side.
-    fn run(&self, batch: &mut [Window<'_>], buffer: &mut Vec<f32>, scores: &mut Vec<WindowScore>) -> Result<()> {
+    /// Runs the model on a batch. `buffer` is where several windows are put side by side.
+    fn run(&self, batch: &mut [Window<'_>], buffer: &mut Vec<f32>) -> Result<Vec<WindowScore>> {
         if self.info.model.normalization == Normalization::ZeroMeanUnitVariance {
             batch.iter_mut().for_each(|window| normalise(window.samples.to_mut()));
         }
@@ -263,7 +305,7 @@ impl Detector {
         })?;
         let logits = self.engine.run(windows)?;
         let bonafide = usize::from(self.info.model.labels[0] == Label::Spoof);
-        for (window, logits) in batch.iter().zip(logits) {
+        let score = |(window, logits): (&Window<'_>, [f32; 2])| {
             if let Some(logit) = logits.into_iter().find(|logit| !logit.is_finite()) {
                 return Err(Error::Runtime {
                     runtime: "the model",
@@ -272,9 +314,9 @@ impl Detector {
                 });
             }
             let (start, end) = (window.start_seconds(), window.end_seconds());
-            scores.push(WindowScore::new(start, end, logits[bonafide], logits[1 - bonafide]));
-        }
-        Ok(())
+            Ok(WindowScore::new(start, end, logits[bonafide], logits[1 - bonafide]))
+        };
+        batch.iter().zip(logits).map(score).collect()
     }
 }
 
@@ -383,14 +425,19 @@ impl DetectorBuilder {
         self
     }
 
-    /// Threads that share the work of one run, from 1. By default the physical cores, divided by the sessions.
+    /// Threads that share the work of one run, from 1. By default the physical cores, divided by the
+    /// [`sessions`](Self::sessions).
     pub fn intra_threads(mut self, threads: usize) -> Self {
         self.intra_threads = Some(threads);
         self
     }
 
-    /// Runs that may go on at once, from 1; 1 by default. Each has its own threads and working memory, and on ONNX
-    /// Runtime its own copy of the weights.
+    /// Runs that may go on at once, from 1. The windows of a clip are spread over them. Each has its own threads and working
+    /// memory, and on ONNX Runtime its own copy of the weights.
+    ///
+    /// By default 1, whose run has all cores; but for models below 32 MB on the processor, such as the embedded one, and
+    /// unless [`intra_threads`](Self::intra_threads) is given, the physical cores up to 8: a run of a small model is too
+    /// little work to be shared out.
     pub fn sessions(mut self, sessions: usize) -> Self {
         self.sessions = Some(sessions);
         self
@@ -511,5 +558,52 @@ mod tests {
         let mut silence = vec![0.0; 1000];
         normalise(&mut silence);
         assert_eq!(silence, vec![0.0; 1000]);
+    }
+
+    /// Fails on a window that begins with a -1, and gives its first sample as a logit for any other.
+    #[cfg(all(feature = "embedded-model", feature = "rten"))]
+    struct Touchy;
+
+    #[cfg(all(feature = "embedded-model", feature = "rten"))]
+    impl Engine for Touchy {
+        fn run(&self, windows: ArrayView2<'_, f32>) -> Result<Vec<[f32; 2]>> {
+            let firsts = windows.rows().into_iter().map(|window| window[0]);
+            let logit = |first: f32| {
+                (first != -1.0).then_some([first, 0.0]).ok_or(Error::Runtime {
+                    runtime: "touchy",
+                    action: "run",
+                    reason: "it was touched".to_owned(),
+                })
+            };
+            firsts.map(logit).collect()
+        }
+    }
+
+    #[cfg(all(feature = "embedded-model", feature = "rten"))]
+    #[test]
+    fn after_a_failure_the_windows_before_it_are_there() {
+        let mut detector = Detector::builder().runtime(Runtime::Rten).sessions(4).build().unwrap();
+        detector.engine = Arc::new(Touchy);
+        let (length, hop) = (detector.windowing.length(), detector.windowing.hop());
+        let mut clip = vec![0.0; hop * 40];
+        for n in 0..40 {
+            clip[n * hop] = n as f32 / 100.0;
+        }
+        for failing in [0, 1, 7, 30] {
+            let before = std::mem::replace(&mut clip[failing * hop], -1.0);
+            let mut scores = Vec::new();
+            let windows = (0..30).map(|n| Window {
+                start: n * hop,
+                valid: length,
+                samples: clip[n * hop..][..length].into(),
+            });
+            let result = detector.score_windows(windows, &mut scores);
+            assert_eq!(result.is_err(), failing < 30);
+            assert_eq!(scores.len(), failing);
+            for (n, score) in scores.iter().enumerate() {
+                assert_eq!(score.llr, n as f32 / 100.0);
+            }
+            clip[failing * hop] = before;
+        }
     }
 }

@@ -180,6 +180,15 @@ impl ModelSource {
         }
     }
 
+    /// Its size, where it can be told.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::File(path) => Some(path.metadata().ok()?.len()),
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::Embedded(bytes) => Some(bytes.len() as u64),
+        }
+    }
+
     fn header(&self) -> Result<Header> {
         match self {
             Self::File(path) => {

@@ -139,14 +139,14 @@ impl<'d> Stream<'d> {
         let windowing = self.detector.windowing();
         let (length, hop) = (windowing.length(), windowing.hop());
         let (pending, position) = (&self.pending, self.position);
-        let whole = (self.windows.len()..)
-            .map(|n| n * hop)
-            .take_while(|start| start + length <= position + pending.len())
-            .map(|start| Window {
-                start,
-                valid: length,
-                samples: Cow::Borrowed(&pending[start - position..][..length]),
-            });
+        let end = position + pending.len();
+        let whole = end.checked_sub(length).map_or(0, |last| last / hop + 1);
+        let first = self.windows.len();
+        let whole = (first..whole.max(first)).map(|n| n * hop).map(|start| Window {
+            start,
+            valid: length,
+            samples: Cow::Borrowed(&pending[start - position..][..length]),
+        });
         self.detector.score_windows(whole, &mut self.windows)?;
         let passed = (self.windows.len() * hop - self.position).min(self.pending.len());
         self.pending.drain(..passed);

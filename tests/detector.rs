@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bonafide::{
-    Detector, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Normalization, Note, Runtime, Tail,
+    Detector, DetectorBuilder, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Normalization, Note,
+    Runtime, Tail,
 };
 use bonafide_export::Options;
 use common::{Model, fixture, runtimes, speech};
@@ -196,6 +197,53 @@ fn silence_scores_with_a_note() {
         let score = detector.score(&[0.0; 8_000]).unwrap();
         assert_eq!(score.notes, [Note::TooShort, Note::DigitalSilence, Note::NoSpeech]);
         assert!(score.llr.is_finite());
+    }
+}
+
+#[test]
+fn windows_are_spread_over_the_sessions_and_stay_in_order() {
+    let model = Model::tiny();
+    let speech = speech().repeat(3);
+    for runtime in runtimes() {
+        let build = |sessions: usize, batch: usize| {
+            let builder = model.detector(runtime).sessions(sessions).intra_threads(1);
+            builder.batch_size(batch).build().unwrap()
+        };
+        let expected = build(1, 1).score(&speech).unwrap();
+        assert!(expected.windows.len() > 10);
+        for (sessions, batch) in [(2, 1), (3, 2), (50, 1)] {
+            let score = build(sessions, batch).score(&speech).unwrap();
+            assert_eq!(score.windows.len(), expected.windows.len());
+            for (found, expected) in score.windows.iter().zip(&expected.windows) {
+                assert_eq!(found.start_seconds, expected.start_seconds);
+                assert!(
+                    (found.llr - expected.llr).abs() < 1e-5,
+                    "{runtime}, {sessions} sessions"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_and_threads_are_chosen_by_what_is_given() {
+    let model = Model::tiny();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for runtime in runtimes() {
+        let chosen = |builder: DetectorBuilder| {
+            let detector = builder.build().unwrap();
+            (detector.info().sessions, detector.info().intra_threads)
+        };
+        // A small model: a thread in each of several sessions, which together are no more than the cores.
+        let (sessions, threads) = chosen(model.detector(runtime));
+        assert!(
+            (1..=8).contains(&sessions) && sessions * threads <= cores,
+            "{sessions} x {threads}"
+        );
+        // What is given stands.
+        assert_eq!(chosen(model.detector(runtime).intra_threads(3)), (1, 3));
+        assert_eq!(chosen(model.detector(runtime).sessions(3).intra_threads(2)), (3, 2));
+        assert_eq!(chosen(model.detector(runtime).sessions(50)), (50, (cores / 50).max(1)));
     }
 }
 

@@ -17,10 +17,14 @@ pub(crate) struct Model {
 impl Model {
     /// Loads the model, for so many files.
     pub(crate) fn load(arguments: &Arguments, files: usize) -> Result<Self> {
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let jobs = arguments.jobs.map_or(cores, usize::from);
-        // A session for which there is no file would only take memory, and threads from the others.
-        let mut builder = Detector::builder().sessions(jobs.min(files).max(1));
+        let mut builder = Detector::builder();
+        // A single file is best shared out as the library sees fit.
+        if files > 1 || arguments.jobs.is_some() {
+            let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let jobs = arguments.jobs.map_or(cores, usize::from);
+            // A session for which there is no file would only take memory, and threads from the others.
+            builder = builder.sessions(jobs.min(files).max(1));
+        }
         if let Some(path) = &arguments.model {
             builder = builder.model(path);
         }

@@ -33,7 +33,7 @@ pub(super) fn load(model: &Model, settings: &Settings) -> Result<Loaded> {
     })?;
     let node = |name: &str| graph.node_id(name).map_err(|error| failed("load the model", &error));
 
-    let (sessions, intra_threads) = (settings.sessions(), settings.intra_threads());
+    let (sessions, intra_threads) = settings.sessions_and_threads(model);
     let pools = (0..sessions).map(|_| Arc::new(ThreadPool::with_num_threads(intra_threads)));
     let engine = Rten {
         input: node(&model.input)?,

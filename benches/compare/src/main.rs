@@ -50,7 +50,7 @@ fn tract(model: &str) -> Result<Scorer, Box<dyn Error>> {
         for window in windowing.windows(&samples) {
             let outputs = plan.run(tvec!(Tensor::from_shape(&shape, &window.samples)?.into()))?;
             let logits = outputs[0].cast_to::<f32>()?;
-            let [bonafide, spoof] = logits.try_as_plain()?.as_slice::<f32>()? else {
+            let [bonafide, spoof] = logits.try_as_plain_ram()?.as_slice::<f32>()? else {
                 return Err("expected two logits".into());
             };
             sum += 1.0 / (1.0 + f64::from(bonafide - spoof).exp());

@@ -67,7 +67,11 @@ impl<W: Write> Output for Table<'_, W> {
                 "model: the embedded default, which is small; for real decisions see models/README.md"
             )?;
         }
-        write!(self.out, "runtime: {info}, {} threads", info.intra_threads)?;
+        write!(
+            self.out,
+            "runtime: {info}, {} threads",
+            info.sessions * info.intra_threads
+        )?;
         match &info.fallback {
             Some(reason) => writeln!(self.out, " ({reason})"),
             None => writeln!(self.out),
