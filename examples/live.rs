@@ -4,6 +4,7 @@
 //! arecord -t raw -f S16_LE -r 16000 | cargo run --release --example live
 //! ffmpeg -i call.mp3 -f wav - | cargo run --release --example live -- --model model.onnx --alert 0.8 --smooth 3
 //! ```
+#![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::io::{self, Cursor, Read, Write};

@@ -6,6 +6,7 @@
 //!
 //! Every window is scored by all of a runtime's models in turn, so that a busy machine slows all alike. Times are the
 //! shortest of all windows; differences are those from f32 on the same runtime.
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Audio in: files and bytes to samples, samples to what a model hears.
+#![forbid(unsafe_code)]
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! What a model file says about itself.
+#![forbid(unsafe_code)]
 
 pub(crate) mod onnx;
 

@@ -5,6 +5,7 @@
 //! cargo run --release --example demo -- --model model.onnx --port 8080
 //! curl -H "Content-Type: audio/wav" --data-binary @call.wav http://127.0.0.1:8000/api/score
 //! ```
+#![forbid(unsafe_code)]
 
 mod answer;
 mod arguments;

@@ -4,6 +4,7 @@
 //! cargo run --release --example evaluate -- scores scores.txt --asv asv.scores.txt
 //! cargo run --release --example evaluate -- run --dataset asvspoof2019-la --root LA --model model.onnx --out results
 //! ```
+#![forbid(unsafe_code)]
 
 mod calibrate;
 mod datasets;

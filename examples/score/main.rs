@@ -5,6 +5,7 @@
 //! cargo run --release --example score -- recordings "calls/**/*.mp3" --sort score --report report.html
 //! cargo run --release --example score -- --model model.onnx call.mp3 --plot call.svg
 //! ```
+#![forbid(unsafe_code)]
 
 mod arguments;
 mod failure;

@@ -1,4 +1,5 @@
 //! The network's shape, as `config.json` states it.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

@@ -10,6 +10,7 @@
 //!
 //! Only what an export needs is fetched: `config.json`, `preprocessor_config.json` or `processor_config.json`, and the
 //! weights that [`Checkpoint::open`](crate::checkpoint::Checkpoint::open) would choose in a folder.
+#![forbid(unsafe_code)]
 
 mod cache;
 mod http;

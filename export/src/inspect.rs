@@ -1,4 +1,5 @@
 //! What a checkpoint or an ONNX file is, without loading its weights.
+#![forbid(unsafe_code)]
 
 mod checkpoint;
 mod layers;

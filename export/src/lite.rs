@@ -2,6 +2,7 @@
 //!
 //! A spectrogram, made by a convolution with cosines and sines; residual blocks of convolutions; mean and deviation over
 //! time, weighed by attention; a linear layer. Each batch norm is folded into the convolution before it.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

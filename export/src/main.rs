@@ -1,5 +1,6 @@
 //! `bonafide-export FOLDER_OR_FILE OUT.onnx`, `bonafide-export inspect` and `bonafide-export verify`: the command-line face
 //! of the library.
+#![forbid(unsafe_code)]
 
 mod cli;
 

@@ -1,5 +1,6 @@
 //! Just enough of ONNX: the schema's types, a graph under construction, a writer that streams, and a reader that leaves
 //! the weights where they are.
+#![forbid(unsafe_code)]
 
 mod graph;
 #[allow(

@@ -1,4 +1,5 @@
 //! What is done to the samples before the network sees them, as the files of `transformers` state it.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p bonafide-train --example step -- config.json 16`: the shape, and windows in a batch. A wav2vec2
 //! is trained as in stage 2 with its frozen part cached, the small network as a whole.
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, reason = "an example shows the way and not the errors")]
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 //!
 //! A cache is a file of `f32` in the machine's order (little-endian), one row per window, and a JSON file beside it that
 //! says what of: the frozen weights, the clips, the augmentation. It is used as long as that is still so.
+#![forbid(unsafe_code)]
 
 use std::fs::File;
 use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};

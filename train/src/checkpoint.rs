@@ -1,6 +1,7 @@
 //! Checkpoints: what a run starts from, and what it writes. A folder with Hugging Face's three files, which
 //! `bonafide-export` reads: `config.json`, `preprocessor_config.json`, `model.safetensors`; and `training.json` beside
 //! them, which says how it was trained.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

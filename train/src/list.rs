@@ -1,4 +1,5 @@
 //! Lists of clips: ASVspoof 2019 LA's protocol with its audio folder, or a TSV with a header.
+#![forbid(unsafe_code)]
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

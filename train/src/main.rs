@@ -1,4 +1,5 @@
 //! `bonafide-train stage1|stage2|scratch`: the command-line face of the library.
+#![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

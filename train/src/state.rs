@@ -1,4 +1,5 @@
 //! The state of an unfinished run, from which it goes on exactly.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

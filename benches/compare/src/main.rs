@@ -1,6 +1,7 @@
 //! A peer of the comparison: loads a model, then answers each line, the path of a WAV file, with its P(spoof).
 //!
 //! `compare onnxruntime|rten|tract MODEL.onnx`
+#![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::io::{BufRead, Write};

@@ -1,4 +1,5 @@
 //! The zip file that `torch.save` of PyTorch 1.6 or later writes: its directory, and the pickle in it.
+#![forbid(unsafe_code)]
 
 use std::io::Cursor;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Which files a checkpoint consists of: one, or the shards that an index lists.
+#![forbid(unsafe_code)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -2,6 +2,7 @@
 //!
 //! Five pickles one after the other (a magic number, the protocol's version, the machine's properties, the object, and
 //! the keys of its storages), then for each key, in that order, a count (`i64`) and as many numbers.
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 

@@ -7,6 +7,7 @@
 //!
 //! Values live in one arena and refer to each other by [`Id`]. So a value that the pickle mentions a thousand times
 //! exists once, cycles are harmless, and neither reading nor dropping recurses however deep the nesting.
+#![forbid(unsafe_code)]
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! A safetensors file: the length of a header (`u64`), the header in JSON, and the tensors' numbers one after the other.
+#![forbid(unsafe_code)]
 
 use safetensors::Dtype as StoredDtype;
 use safetensors::tensor::Metadata;

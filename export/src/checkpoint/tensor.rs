@@ -1,4 +1,5 @@
 //! Tensors: what the pickle says of them, checked against the file, and their numbers.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
 //! What a checkpoint of PyTorch has in it, by its pickle: the state dict, and a few values of the training.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 

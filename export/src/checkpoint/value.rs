@@ -1,4 +1,5 @@
 //! The plain values that a training script keeps beside the weights.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 
