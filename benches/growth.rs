@@ -189,6 +189,7 @@ fn panel(
     chart
         .configure_mesh()
         .x_desc(size)
+        .light_line_style(TRANSPARENT)
         .x_label_formatter(&|size| format!("{size:.0}"))
         .y_label_formatter(&|value| format!("{value:.0}"))
         .draw()?;
