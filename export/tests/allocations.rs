@@ -6,8 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use bonafide_export::checkpoint::Checkpoint;
-use bonafide_export::inspect::inspect;
-use bonafide_export::{Error, Options, Result, export};
+use bonafide_export::{Error, Options, Result, export, inspect};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -129,13 +128,13 @@ fn no_number_in_a_file_is_believed() {
     for name in ["sources/legacy.pt", "sources/plain.safetensors"] {
         let file = std::fs::read(fixture(name)).unwrap();
         let name = name.strip_prefix("sources/").unwrap();
-        for changed in overstated(&file, 0..file.len()) {
+        for changed in overstated(&file, (0..file.len()).step_by(2)) {
             let _ = read(name, &changed);
         }
     }
     // The directory of a zip file, which is at its end.
     let file = std::fs::read(fixture("tiny/tiny_f16.pt")).unwrap();
-    for changed in overstated(&file, file.len() - 2_000..file.len()) {
+    for changed in overstated(&file, (file.len() - 1_500..file.len()).step_by(3)) {
         let _ = read("tiny.pt", &changed);
     }
 
@@ -149,7 +148,9 @@ fn no_number_in_a_file_is_believed() {
     }
     export(fixture("tiny/tiny.pt"), &path, &Options::default(), &mut |_| {}).unwrap();
     let model = std::fs::read(&path).unwrap();
-    for changed in overstated(&model, (0..4_000).step_by(7)) {
+    for changed in overstated(&model, (0..4_000).step_by(17)) {
+        // Not written over: some file systems then wait for the disk.
+        std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, &changed).unwrap();
         let _ = within(4 * LIMIT, || inspect(&path, &mut |_| {}));
     }
