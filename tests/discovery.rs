@@ -184,3 +184,26 @@ fn a_library_in_the_environment_that_will_not_do_is_passed_over_visibly() {
     let says_why = runtime.contains("rten") && runtime.contains("libold.so: it has version 1.16.3");
     assert!(runtime.contains("onnxruntime") || says_why, "{runtime}");
 }
+
+/// ONNX Runtime keeps an identifier, a session and a queue on disk where it reports to its makers.
+#[test]
+fn nothing_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(example("score"))
+        .arg(fixture("speech.wav"))
+        .current_dir(folder.path())
+        .envs(["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"].map(|name| (name, folder.path())))
+        .env("ORT_DISABLE_TELEMETRY", "0")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    if std::env::var_os("BONAFIDE_REQUIRE_ONNXRUNTIME").is_some() {
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("runtime: onnxruntime"), "{text}");
+    }
+}
