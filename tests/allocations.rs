@@ -216,6 +216,31 @@ fn setup(codebooks: u64, bits_of_entries: u64) -> Vec<u8> {
         bits.push(0, 1);
         bits.push(1, 1);
     }
+    with_the_rest(bits)
+}
+
+/// A setup header whose codebooks are as large as they may be, of codewords that make the decoder's tree as wide as can be.
+fn widest_setup() -> Vec<u8> {
+    // The tree has a level for every 8 bits. Of the branches of its second level, most carry 32 of the third, which have no
+    // more than the two leaves that they must.
+    let branch = [&[9, 10, 11][..], &[17; 64]].concat();
+    let mut lengths = branch.repeat(244);
+    lengths.extend([8; 12]);
+    let mut bits = Bits::default();
+    bits.push(4 - 1, 8);
+    for _ in 0..4 {
+        bits.push(0x56_4342, 24);
+        bits.push(1, 16);
+        bits.push(lengths.len() as u64, 24);
+        bits.push(0, 2);
+        lengths.iter().for_each(|&length| bits.push(length - 1, 5));
+        bits.push(0, 4);
+    }
+    with_the_rest(bits)
+}
+
+/// What follows on the codebooks in a setup header.
+fn with_the_rest(mut bits: Bits) -> Vec<u8> {
     // One each: a transform that is none, floor, residue, mapping and mode.
     bits.push(0, 6 + 16);
     bits.push(0, 6);
@@ -254,6 +279,9 @@ fn an_ogg_whose_codebooks_claim_gigabytes() {
     for (channels, rate) in [(0, 16_000), (u8::MAX, u32::MAX), (32, u32::MAX)] {
         decode(&vorbis(channels, rate, &large), DECODER).unwrap_err();
     }
+
+    let error = decode(&vorbis(1, 16_000, &widest_setup()), 128 * MIB).unwrap_err();
+    assert!(!error.to_string().contains("codebook"), "{error}");
 
     // One too large, too many numbers, too many entries, and all of it.
     for (codebooks, bits_of_entries) in [(1, 15), (3, 14), (256, 9), (256, 17)] {
