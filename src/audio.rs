@@ -11,6 +11,8 @@ mod formats;
 mod limits;
 mod reader;
 mod resample;
+#[cfg(feature = "formats")]
+mod vorbis;
 mod wav;
 
 pub use limits::Limits;

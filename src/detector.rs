@@ -495,6 +495,7 @@ impl DetectorBuilder {
         settings.sessions = from_one("sessions", self.sessions)?;
 
         let loaded = runtime::load(&model, &settings)?;
+        model.check_same()?;
         let default_batch = match loaded.provider {
             ExecutionProvider::Cpu => NonZeroUsize::MIN,
             _ => GPU_BATCH,

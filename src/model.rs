@@ -232,6 +232,7 @@ pub(crate) struct Model {
     pub(crate) output: String,
     /// Windows per run, where the graph fixes them.
     pub(crate) fixed_batch: Option<NonZeroUsize>,
+    header: Header,
 }
 
 impl Model {
@@ -291,6 +292,19 @@ impl Model {
             metadata,
             fixed_batch,
             source,
+            header,
+        })
+    }
+
+    /// Checks, once a runtime has loaded the file, that it is still the one whose header was read: with another's labels or
+    /// window every score would be wrong.
+    pub(crate) fn check_same(&self) -> Result<()> {
+        if self.path().is_none() || self.source.header()? == self.header {
+            return Ok(());
+        }
+        Err(Error::InvalidModel {
+            model: self.source.name(),
+            reason: "it was replaced while it was being loaded; load it again".to_owned(),
         })
     }
 

@@ -23,14 +23,19 @@ struct Demo {
 
 impl Demo {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, |_| {})
+    }
+
+    fn start_with(arguments: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let model = Model::tiny();
-        let mut program = Command::new(example("demo"))
+        let mut command = Command::new(example("demo"));
+        command
             .args(["--port", "0", "--model"])
             .arg(model.path())
             .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stdout(Stdio::piped());
+        prepare(&mut command);
+        let mut program = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(program.stdout.as_mut().unwrap())
             .read_line(&mut line)
@@ -94,7 +99,11 @@ struct Answer {
 
 impl Answer {
     fn read(stream: &mut TcpStream) -> Self {
-        let mut bytes = Vec::new();
+        Self::read_on(stream, Vec::new())
+    }
+
+    /// Reads on after the first bytes.
+    fn read_on(stream: &mut TcpStream, mut bytes: Vec<u8>) -> Self {
         // A connection that is closed on a sender is reset at some point, which does not take back the answer.
         if let Err(error) = stream.read_to_end(&mut bytes) {
             assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
@@ -310,6 +319,14 @@ fn bad_input_is_turned_down_in_words_and_never_ends_the_program() {
         "/..%2fCargo.toml",
         "/examples/../../../etc/passwd",
         "//etc/passwd",
+        "/examples/%2e%2e/%2e%2e/Cargo.toml",
+        "/examples/..%2f..%2fCargo.toml",
+        "/examples/%252e%252e/Cargo.toml",
+        "/..%5c..%5cCargo.toml",
+        "/examples/person.wav/../../../Cargo.toml",
+        "/examples/person.wav%00.html",
+        "/%c0%ae%c0%ae/etc/passwd",
+        "/file:///etc/passwd",
         "/page/main.js",
         "/main.rs",
     ] {
@@ -396,6 +413,98 @@ fn beyond_the_limit_clients_are_told_at_once_to_come_back() {
     assert_eq!(demo.score("audio/wav", &speech).status, 200);
 }
 
+#[test]
+fn two_hundred_uploads_at_once_are_scored_or_told_to_come_back() {
+    const UPLOADS: usize = 200;
+    // A slow machine may take its time.
+    let demo = Demo::start(&["--max-uploads", "4", "--timeout-seconds", "600"]);
+    let connect = || {
+        let stream = demo.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+        stream
+    };
+    let recording = fs::read(fixture("audio/speech_8000.wav")).unwrap();
+    let head = head("audio/wav", recording.len());
+
+    // All ask before any sends: those that are told to go on have the places, and the others none.
+    let asking = [head.strip_suffix(b"\r\n").unwrap(), b"Expect: 100-continue\r\n\r\n"].concat();
+    let mut streams: Vec<TcpStream> = (0..UPLOADS).map(|_| connect()).collect();
+    for stream in &mut streams {
+        stream.write_all(&asking).unwrap();
+    }
+    let mut places = Vec::new();
+    for mut stream in streams {
+        let mut start = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut start).unwrap();
+        if &start == b"HTTP/1.1 100 Continue\r\n\r\n" {
+            places.push(stream);
+        } else {
+            let busy = Answer::read_on(&mut stream, start.to_vec());
+            busy.assert_problem(503, "busy");
+            assert_eq!(busy.header("retry-after"), "5");
+        }
+    }
+    assert_eq!(places.len(), 4);
+    for stream in &mut places {
+        stream.write_all(&recording).unwrap();
+        assert_eq!(Answer::read(stream).status, 200);
+    }
+
+    // All send at once.
+    let request = [head, recording].concat();
+    let mut streams: Vec<TcpStream> = (0..UPLOADS).map(|_| connect()).collect();
+    for stream in &mut streams {
+        stream.write_all(&request).unwrap();
+    }
+    let answers = streams.iter_mut().map(Answer::read);
+    let scored = answers
+        .filter(|answer| match answer.status {
+            200 => true,
+            _ => {
+                answer.assert_problem(503, "busy");
+                false
+            }
+        })
+        .count();
+    assert!(scored >= 4, "{scored}");
+    assert_eq!(demo.ask("GET", "/healthz").status, 200);
+    assert_eq!(demo.send(&request).status, 200);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_of_a_recording_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start_with(&["--max-megabytes", "1", "--timeout-seconds", "5"], |command| {
+        command.env("TMPDIR", folder.path()).current_dir(folder.path());
+    });
+    let speech = speech();
+    assert_eq!(demo.score("audio/wav", &speech).status, 200);
+    demo.score("audio/wav", &speech[..100_000])
+        .assert_problem(422, "invalid_audio");
+    demo.send(&head("audio/wav", 1_000_001))
+        .assert_problem(413, "too_large");
+    // One that breaks off.
+    let mut broken = demo.connect();
+    broken.write_all(&head("audio/wav", speech.len())).unwrap();
+    broken.write_all(&speech[..100_000]).unwrap();
+    drop(broken);
+    assert_eq!(demo.score("audio/wav", &speech).status, 200);
+
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    for open in fs::read_dir(format!("/proc/{}/fd", demo.program.id())).unwrap() {
+        // Files without a name, too.
+        let target = fs::read_link(open.unwrap().path()).unwrap_or_default();
+        let target = target.display().to_string();
+        assert!(!target.contains("(deleted)") && !target.starts_with("/tmp"), "{target}");
+    }
+}
+
+#[test]
+fn it_listens_on_this_machine_alone_unless_told_otherwise() {
+    assert!(Demo::start(&[]).address.ip().is_loopback());
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_running_is_finished_when_told_to_stop() {
@@ -415,6 +524,22 @@ fn what_is_running_is_finished_when_told_to_stop() {
     running.write_all(&speech[1000..]).unwrap();
     assert_eq!(Answer::read(&mut running).status, 200);
     assert!(demo.program.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn told_twice_it_stops_at_once() {
+    let mut demo = Demo::start(&["--timeout-seconds", "600"]);
+    let mut running = demo.connect();
+    running.write_all(&head("audio/wav", 1_000)).unwrap();
+    assert_eq!(demo.ask("GET", "/healthz").status, 200);
+    demo.terminate();
+    // It is told again once it has seen the first, as signals that come together are one.
+    while TcpStream::connect(demo.address).is_ok() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    demo.terminate();
+    assert_eq!(demo.program.wait().unwrap().code(), Some(1));
 }
 
 #[test]

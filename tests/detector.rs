@@ -5,10 +5,12 @@ mod common;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bonafide::{
     Detector, DetectorBuilder, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Normalization, Note,
-    Runtime, Tail,
+    Runtime, Score, Tail,
 };
 use bonafide_export::Options;
 use common::{Model, fixture, runtimes, speech};
@@ -129,6 +131,92 @@ fn one_detector_serves_many_threads() {
                     (score.llr - expected.llr).abs() < 1e-5,
                     "{runtime}, {sessions} sessions"
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_thousand_calls_from_64_threads_score_as_one_at_a_time() {
+    const CALLS: usize = 1_000;
+    let mut options = Options::default();
+    options.window_samples = 8_000;
+    let model = Model::export("tiny.pt", &options);
+    let speech = speech();
+    let clips: Vec<&[f32]> = (0..20).map(|n| &speech[4_000 * n..][..5_000 + 300 * n]).collect();
+    for runtime in runtimes() {
+        let detector = model.detector(runtime).sessions(2).build().unwrap();
+        let expected: Vec<Score> = clips.iter().map(|clip| detector.score(clip).unwrap()).collect();
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    while let call @ ..CALLS = next.fetch_add(1, Ordering::Relaxed) {
+                        let clip = call % clips.len();
+                        let score = detector.score(clips[clip]).unwrap();
+                        assert_eq!(score, expected[clip], "{runtime}, call {call}");
+                    }
+                });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_model_that_is_replaced_goes_on_being_used_as_it_was() {
+    let mut options = Options::default();
+    for external in [false, true] {
+        options.external_data_above = if external { 0 } else { u64::MAX };
+        for runtime in runtimes() {
+            let model = Model::export("tiny.pt", &options);
+            let detector = model.detector(runtime).build().unwrap();
+            let before = detector.score(&speech()).unwrap();
+            let weights = model.path().with_added_extension("data");
+            assert_eq!(weights.exists(), external);
+            for path in [model.path(), weights] {
+                // As the exporter does it, and everyone should.
+                let other = path.with_file_name("other");
+                std::fs::write(&other, "not a model").unwrap();
+                std::fs::rename(other, &path).unwrap();
+                assert_eq!(detector.score(&speech()).unwrap(), before, "{runtime}");
+                std::fs::remove_file(path).unwrap();
+                assert_eq!(detector.score(&speech()).unwrap(), before, "{runtime}");
+            }
+            assert!(model.detector(runtime).build().is_err());
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_replaced_while_it_is_loaded_is_one_or_the_other() {
+    let mut options = Options::default();
+    let long = Model::export("tiny.pt", &options);
+    options.window_samples = 16_000;
+    let short = Model::export("tiny.pt", &options);
+    let folder = tempfile::tempdir().unwrap();
+    let (path, next) = (folder.path().join("model.onnx"), folder.path().join("next.onnx"));
+    for runtime in runtimes() {
+        for delay in (0..40).map(|step| Duration::from_micros(100 * step)) {
+            std::fs::copy(long.path(), &path).unwrap();
+            std::fs::copy(short.path(), &next).unwrap();
+            let built = std::thread::scope(|scope| {
+                let building = scope.spawn(|| Detector::builder().model(&path).runtime(runtime).build());
+                std::thread::sleep(delay);
+                std::fs::rename(&next, &path).unwrap();
+                building.join().unwrap()
+            });
+            match built {
+                Ok(detector) => {
+                    let windows = detector.score(&speech()[..64_000]).unwrap().windows.len();
+                    let expected = if detector.info().model.window_samples.get() == 64_000 {
+                        1
+                    } else {
+                        8
+                    };
+                    assert_eq!(windows, expected);
+                }
+                Err(Error::InvalidModel { reason, .. }) => assert!(reason.contains("replaced"), "{reason}"),
+                Err(error) => panic!("{runtime}: {error}"),
             }
         }
     }

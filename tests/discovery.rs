@@ -19,7 +19,9 @@ fn library(folder: &Path, name: &str, source: &str) -> PathBuf {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
     let status = command
-        .args(["--edition=2024", "--crate-type=cdylib", "-o"])
+        .args(["--edition=2024", "--crate-type=cdylib", "-L"])
+        .arg(folder)
+        .arg("-o")
         .arg(&library)
         .arg(&code)
         .status();
@@ -110,6 +112,60 @@ fn libraries_that_will_not_do_are_refused_with_a_reason() {
 }
 
 #[test]
+fn a_library_that_is_cut_short_is_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let model = Model::tiny();
+    let whole = std::fs::read(pretender(folder, "whole", "1.31.0")).unwrap();
+    let cut = folder.join("libcut.so");
+    // What is loaded of a library comes first in it, and then its tables for linkers and debuggers.
+    for length in [0, 1, 16, 63, 64, 65, 512, 4_096, 5_000] {
+        std::fs::write(&cut, &whole[..length]).unwrap();
+        let found = refusal(&model, Runtime::OnnxRuntime, &cut);
+        let said = found.contains("it is cut short") || found.contains("libcut.so");
+        assert!(said, "{length} of {} bytes: {found}", whole.len());
+    }
+}
+
+/// Where it was fetched.
+#[test]
+fn the_real_library_is_refused_when_it_is_cut_short() {
+    let test = std::env::current_exe().unwrap();
+    let target = test.ancestors().nth(3).unwrap();
+    let Ok(whole) = std::fs::read(target.join("onnxruntime/libonnxruntime.so")) else {
+        assert!(std::env::var_os("BONAFIDE_REQUIRE_ONNXRUNTIME").is_none());
+        return eprintln!("ONNX Runtime was not found, so it is not cut; scripts/onnxruntime.sh fetches it");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("libonnxruntime.so");
+    let model = Model::tiny();
+    for percent in [1, 10, 50, 90] {
+        let length = whole.len() / 100 * percent;
+        std::fs::write(&cut, &whole[..length]).unwrap();
+        let found = refusal(&model, Runtime::OnnxRuntime, &cut);
+        let expected = format!("it has {length} bytes, expected at least ");
+        assert!(found.contains(&expected), "{percent} %: {found}");
+    }
+}
+
+#[test]
+fn a_library_that_needs_another_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let gone = library(folder, "gone", "#[unsafe(no_mangle)] pub extern \"C\" fn gone() {}");
+    let source = r#"
+        #[link(name = "gone")]
+        unsafe extern "C" { safe fn gone(); }
+        #[unsafe(no_mangle)]
+        pub extern "C" fn OrtGetApiBase() -> *const u8 { gone(); std::ptr::null() }
+        "#;
+    let needy = library(folder, "needy", source);
+    std::fs::remove_file(gone).unwrap();
+    let found = refusal(&Model::tiny(), Runtime::OnnxRuntime, &needy);
+    assert!(found.contains("libgone.so"), "{found}");
+}
+
+#[test]
 fn a_library_in_the_environment_that_will_not_do_is_passed_over_visibly() {
     let folder = tempfile::tempdir().unwrap();
     let old = pretender(folder.path(), "old", "1.16.3");
@@ -127,4 +183,27 @@ fn a_library_in_the_environment_that_will_not_do_is_passed_over_visibly() {
     // Another ONNX Runtime of this machine, or rten, which then says why.
     let says_why = runtime.contains("rten") && runtime.contains("libold.so: it has version 1.16.3");
     assert!(runtime.contains("onnxruntime") || says_why, "{runtime}");
+}
+
+/// ONNX Runtime keeps an identifier, a session and a queue on disk where it reports to its makers.
+#[test]
+fn nothing_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(example("score"))
+        .arg(fixture("speech.wav"))
+        .current_dir(folder.path())
+        .envs(["HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "TMPDIR"].map(|name| (name, folder.path())))
+        .env("ORT_DISABLE_TELEMETRY", "0")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    if std::env::var_os("BONAFIDE_REQUIRE_ONNXRUNTIME").is_some() {
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("runtime: onnxruntime"), "{text}");
+    }
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use common::on_a_full_disk;
 use common::{Model, example, fixture, runtimes, speech};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -1111,6 +1113,55 @@ fn a_killed_run_resumes_without_scoring_twice() {
     );
     tree.run("list", "whole", &[]);
     assert_same(&tree, "whole", "killed");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_stops_a_run_that_can_go_on() {
+    let tree = Tree::list(14);
+    tree.run("list", "whole", &[]);
+    // From a disk on which nothing fits, to one on which all but the report does.
+    for blocks in [0, 1, 2, 4, 16] {
+        let command = tree.command("list", "full", &["--resume"]);
+        let mut limited = on_a_full_disk(blocks, Path::new(command.get_program()));
+        let output = limited.args(command.get_args()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{blocks} blocks");
+        assert!(stderr(&output).contains("cannot write"), "{}", stderr(&output));
+        for file in fs::read_dir(tree.path("full")).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(!name.ends_with(".part") && name != "report.html", "{name}");
+            if name == "metrics.json" {
+                serde_json::from_slice::<Value>(&fs::read(&path).unwrap()).unwrap();
+            }
+        }
+    }
+    tree.run("list", "full", &["--resume"]);
+    assert_same(&tree, "whole", "full");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn figures_that_cannot_be_written_are_an_error() {
+    let scores = evaluation("scores.txt");
+    for arguments in [
+        &["scores", &scores][..],
+        &["scores", "--json", &scores],
+        &["calibrate", &scores],
+    ] {
+        let full = fs::File::create("/dev/full").unwrap();
+        let output = Command::new(example("evaluate"))
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(
+            stderr(&output).starts_with("error: cannot write"),
+            "{}",
+            stderr(&output)
+        );
+    }
 }
 
 #[test]

@@ -4,10 +4,13 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use bonafide::{Detector, Runtime};
+#[cfg(target_os = "linux")]
+use common::{Held, on_a_full_disk};
 use common::{Model, example, fixture, speech};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -568,4 +571,111 @@ fn a_plot_is_a_picture_of_one_file() {
     );
     assert_eq!(bad.status.code(), Some(1));
     assert!(!folder.path().join("bad.svg").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_earlier_report_and_is_an_error() {
+    let model = Model::tiny();
+    let folder = tempfile::tempdir().unwrap();
+    for (option, name) in [("--report", "out.html"), ("--plot", "out.svg"), ("--plot", "out.png")] {
+        let out = folder.path().join(name);
+        fs::write(&out, "an earlier one").unwrap();
+        let output = on_a_full_disk(8, &example("score"))
+            .arg("--model")
+            .arg(model.path())
+            .arg(option)
+            .args([&out, &fixture("speech.wav")])
+            .output()
+            .unwrap();
+        let error = text(output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains("cannot write") && error.contains(name), "{error}");
+        assert_eq!(fs::read_to_string(&out).unwrap(), "an earlier one");
+        fs::remove_file(out).unwrap();
+    }
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing temporary is left"
+    );
+
+    for format in ["table", "json", "csv"] {
+        let output = Command::new(example("score"))
+            .args(["--format", format, "--model"])
+            .args([model.path(), fixture("speech.wav")])
+            .stdout(fs::File::create("/dev/full").unwrap())
+            .output()
+            .unwrap();
+        let error = text(output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.starts_with("error: cannot write"), "{error}");
+    }
+}
+
+/// Not even root can make a file in `/proc`.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_an_error() {
+    let model = Model::tiny();
+    let output = score(&model.path(), &["--report", "/proc/self/report.html", &speech_path()]);
+    let error = text(output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("cannot write /proc/self/report.html: "), "{error}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_thousand_corrupt_files_leave_nothing_behind() {
+    let model = Model::tiny();
+    let kinds = ["wav", "flac", "ogg", "m4a"].map(|extension| {
+        let name = if extension == "wav" { "s16" } else { "speech" };
+        (
+            extension,
+            fs::read(fixture("audio").join(format!("{name}.{extension}"))).unwrap(),
+        )
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..10_000 {
+        let (extension, whole) = &kinds[n % 4];
+        let cut = 4 + n / 4 % 500;
+        fs::write(folder.path().join(format!("{n:05}.{extension}")), &whole[..cut]).unwrap();
+    }
+    fs::copy(half_a_second(), folder.path().join("good.wav")).unwrap();
+
+    let mut program = Command::new(example("score"))
+        .args(["--format", "json", "--model"])
+        .args([model.path().as_path(), folder.path()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Rows are written as files are scored, so what is seen here is seen in between.
+    let pid = program.id();
+    let held = || Held::by(pid).unwrap();
+    let mut begun = None;
+    let mut errors = 0;
+    let mut last = None;
+    for line in BufReader::new(program.stdout.take().unwrap()).lines() {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        errors += usize::from(line["error"].is_string());
+        last = Some(line);
+        if errors == 1_000 {
+            begun = Some(held());
+        }
+        if errors == 9_000 {
+            let (before, after) = (begun.take().unwrap(), held());
+            assert!(
+                after.kilobytes < before.kilobytes + 16 * 1024,
+                "{before:?}, then {after:?}"
+            );
+            assert!(after.files <= before.files + 8, "{before:?}, then {after:?}");
+        }
+    }
+    assert_eq!(program.wait().unwrap().code(), Some(1));
+    assert_eq!(errors, 10_000);
+    let last = last.unwrap();
+    assert!(
+        last["file"].as_str().unwrap().ends_with("good.wav") && last["verdict"].is_string(),
+        "{last}"
+    );
 }

@@ -219,7 +219,7 @@ fn show(list: &[String]) {
 /// Writes a list of files, or removes the one of an earlier try if there is nothing to list any more.
 fn write_list(path: &Path, list: &[String]) -> Result<()> {
     if !list.is_empty() {
-        return fs::write(path, list.join("\n") + "\n").map_err(Failure::file("write", path));
+        return journal::replace(path, (list.join("\n") + "\n").as_bytes());
     }
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::file("remove", path)(error)),

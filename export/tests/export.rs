@@ -238,6 +238,61 @@ fn a_failed_export_leaves_what_was_there() {
     assert!(matches!(error, Error::Write { .. }), "{error}");
 }
 
+/// A limit on the size of files stands in for a full disk: both make a write fail.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model.onnx");
+    std::fs::write(&out, "an earlier model").unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_bonafide-export"))
+        .args([&tiny("tiny.pt"), &out])
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.starts_with("error: cannot write") && error.contains("model.onnx"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&out).unwrap(), b"an earlier model");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "no temporary file is left"
+    );
+}
+
+/// Where killed, it leaves what was there, too. The limit kills where it isn't caught.
+#[cfg(unix)]
+#[test]
+fn who_is_killed_while_writing_leaves_what_was_there() {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("model.onnx");
+    std::fs::write(&out, "an earlier model").unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -c 0; ulimit -f 16; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_bonafide-export"))
+        .args([&tiny("tiny.pt"), &out])
+        .output()
+        .unwrap();
+    assert!(output.status.signal().is_some(), "{}", output.status);
+    assert_eq!(std::fs::read(&out).unwrap(), b"an earlier model");
+}
+
+/// Not even root can make a file in `/proc`.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_to_is_an_error() {
+    let out = Path::new("/proc/self/model.onnx");
+    let error = export(tiny("tiny.pt"), out, &Options::default(), &mut |_| {}).unwrap_err();
+    assert!(matches!(&error, Error::Write { path, .. } if path == out), "{error}");
+}
+
 #[test]
 fn the_program_exports_and_reports() {
     let folder = tempfile::tempdir().unwrap();

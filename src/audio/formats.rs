@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
@@ -12,7 +12,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-use super::{Audio, check_channels, check_rate};
+use super::{Audio, check_channels, check_rate, vorbis};
 use crate::{Error, Result};
 
 /// A compressed file, decoded packet by packet.
@@ -108,6 +108,9 @@ impl<'s> OpenTrack<'s> {
             .ok_or_else(|| unsupported(format!("{format} without an audio track of a known codec")))?;
         if params.codec == CODEC_ID_OPUS {
             return Err(unsupported(format!("{format} with Opus")));
+        }
+        if let (CODEC_ID_VORBIS, Some(headers)) = (params.codec, &params.extra_data) {
+            vorbis::check_codebooks(headers).map_err(|reason| invalid(format, reason))?;
         }
         let container = reader.format_info().format;
         let is_mp3 = container == FORMAT_ID_MP3;

@@ -15,7 +15,7 @@ const MAX_ENTRIES: usize = 1 << 10;
 const FLOAT: u64 = 1;
 
 /// What the outside of a model says.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Header {
     pub(crate) inputs: Vec<ValueInfo>,
     pub(crate) outputs: Vec<ValueInfo>,

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::ffi::{CStr, OsString};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// The oldest API that `ort` is built for here (its feature `api-17`), which is the minor version of ONNX Runtime.
@@ -71,9 +73,51 @@ fn open(path: &Path) -> Result<String, String> {
     match path.metadata() {
         Ok(metadata) if !metadata.is_file() => return Err("it is not a file".to_owned()),
         Err(error) if !is_bare_name => return Err(error.to_string()),
-        _ => {}
+        Ok(metadata) => check_whole(path, metadata.len())?,
+        Err(_) => {}
     }
     probe(path)
+}
+
+/// Checks that an ELF file of `len` bytes has all that the loader will map. Of one that is cut short, glibc's maps what
+/// isn't there, and the process dies of touching it.
+fn check_whole(path: &Path, len: u64) -> Result<(), String> {
+    /// The size of a program header, and the kind that is mapped.
+    const PROGRAM_HEADER: usize = 56;
+    const LOAD: u64 = 1;
+
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let mut header = Vec::new();
+    file.by_ref()
+        .take(64)
+        .read_to_end(&mut header)
+        .map_err(|error| error.to_string())?;
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |number, &byte| number << 8 | u64::from(byte))
+    };
+    // 64 bits, little-endian. What is something else, the loader refuses, or it is of a platform that is rare.
+    if header.len() < 64 || !header.starts_with(b"\x7fELF\x02\x01") {
+        return Ok(());
+    }
+    let (start, count) = (number(&header[32..40]), number(&header[56..58]));
+    let mut table = Vec::new();
+    file.seek(SeekFrom::Start(start))
+        .and_then(|_| file.take(count * PROGRAM_HEADER as u64).read_to_end(&mut table))
+        .map_err(|error| error.to_string())?;
+    let segments = table
+        .chunks_exact(PROGRAM_HEADER)
+        .filter(|segment| number(&segment[..4]) == LOAD);
+    let ends = segments.map(|segment| number(&segment[8..16]).saturating_add(number(&segment[32..40])));
+    match ends.max() {
+        Some(end) if end > len => Err(format!("it is cut short: it has {len} bytes, expected at least {end}")),
+        _ if (table.len() as u64) < count * PROGRAM_HEADER as u64 => {
+            Err("it is cut short within its headers".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the version is one that can be used.

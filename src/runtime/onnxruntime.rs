@@ -101,9 +101,25 @@ fn process(explicit: Option<&Path>) -> Result<Process> {
         }
         return Ok(process.clone());
     }
+    forbid_telemetry();
     let process = start(explicit)?;
     *loaded = Some(process.clone());
     Ok(process)
+}
+
+/// Keeps ONNX Runtime's builds of Microsoft from reporting to Microsoft.
+///
+/// Elsewhere than on Windows those of 2026 do so from their first moment on, and look at this variable alone, at that
+/// moment: `with_telemetry(false)` comes too late.
+#[allow(unsafe_code, reason = "the library can't be told otherwise")]
+fn forbid_telemetry() {
+    const VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
+    if std::env::var_os(VARIABLE).is_some_and(|value| value == "1") {
+        return;
+    }
+    // SAFETY: the caller lets in one thread at a time. What is left is other code that changes or reads the environment at
+    // this very moment, and not through Rust: `docs/security.md` tells how to rule that out.
+    unsafe { std::env::set_var(VARIABLE, "1") };
 }
 
 #[cfg(feature = "load-dynamic")]

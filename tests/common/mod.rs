@@ -118,3 +118,36 @@ pub fn example(name: &str) -> PathBuf {
     }
     program
 }
+
+/// A program on a disk where a file can't grow beyond some blocks of 512 or 1024 bytes: more can't be written, as when it
+/// is full.
+#[cfg(unix)]
+pub fn on_a_full_disk(blocks: u32, program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
+    command.arg(program);
+    command
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// Memory in use.
+    pub kilobytes: usize,
+    /// Open files and the like.
+    pub files: usize,
+}
+
+#[cfg(target_os = "linux")]
+impl Held {
+    /// What it holds now; `None` once it has ended.
+    pub fn by(pid: u32) -> Option<Self> {
+        let folder = Path::new("/proc").join(pid.to_string());
+        let status = std::fs::read_to_string(folder.join("status")).ok()?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(Self {
+            kilobytes: resident.trim().strip_suffix(" kB")?.parse().ok()?,
+            files: std::fs::read_dir(folder.join("fd")).ok()?.count(),
+        })
+    }
+}

@@ -96,6 +96,7 @@ fn make(path: &Path, windows: usize, width: usize, mut row: impl FnMut(usize) ->
     let file = out
         .into_inner()
         .map_err(|error| Error::write(path)(error.into_error()))?;
+    file.as_file().sync_all().map_err(Error::write(path))?;
     file.persist(path).map_err(|error| Error::write(path)(error.error))?;
     Ok(())
 }

@@ -139,10 +139,14 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
-    File::create(&part)
+    let written = File::create(&part)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(Failure::file("write", path))
+        .and_then(|()| fs::rename(&part, path));
+    written.map_err(|error| {
+        // It is of no use, and in the way on a full disk.
+        let _ = fs::remove_file(&part);
+        Failure::file("write", path)(error)
+    })
 }
 
 /// The clips that are complete in all three files.

@@ -91,10 +91,15 @@ impl Settings {
                 )));
             }
             let text = serde_json::to_string_pretty(self).map_err(|error| Failure::Failed(error.to_string()))?;
-            file.write_all(text.as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(Failure::file("write", &path))?;
-            return Ok(file);
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+            return match written {
+                Ok(()) => Ok(file),
+                Err(error) => {
+                    // Half of it would be of no run, and keep this one from being resumed.
+                    let _ = file.set_len(0);
+                    Err(Failure::file("write", &path)(error))
+                }
+            };
         }
         if !resume {
             let folder = folder.display();

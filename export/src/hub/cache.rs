@@ -85,7 +85,7 @@ impl Cache {
     pub(super) fn write_ref(&self, revision: &str, commit: &str) -> Result<()> {
         let path = self.folder.join("refs").join(revision);
         create_parent(&path)?;
-        std::fs::write(&path, commit).map_err(failed(&path))
+        appear(&path, |part| std::fs::write(part, commit))
     }
 
     /// The bytes with this `ETag`, which is a plain name.
@@ -105,6 +105,14 @@ fn create_parent(path: &Path) -> Result<()> {
         Some(parent) => std::fs::create_dir_all(parent).map_err(failed(parent)),
         None => Ok(()),
     }
+}
+
+/// Has a file written under another name, and moves it into place.
+fn appear(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    let part = path.with_added_extension("incomplete");
+    write(&part)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(failed(path))
 }
 
 /// A file's bytes in the cache, there or not.
@@ -132,7 +140,7 @@ impl Blob {
         match symlink(&relative, path) {
             Ok(()) => Ok(()),
             // A file system without links.
-            Err(_) => std::fs::copy(&self.path, path).map(drop).map_err(failed(path)),
+            Err(_) => appear(path, |part| std::fs::copy(&self.path, part).map(drop)),
         }
     }
 

@@ -56,18 +56,18 @@ impl Model<'_> {
                 len: 0,
             });
         }
-        let failed = |source| Error::Write {
-            path: path.to_owned(),
-            source,
-        };
-
         let mut file = BufWriter::new(temporary_beside(path)?);
-        self.write_to(&mut file, external.as_mut(), progress, &failed)?;
+        self.write_to(&mut file, external.as_mut(), progress, &failed(path))?;
+        // Both are on the disk before one of them replaces what was there.
+        let file = to_disk(file, path)?;
+        let external = external
+            .map(|external| to_disk(external.file, &data_path))
+            .transpose()?;
         let mut written = 0;
         if let Some(external) = external {
-            written += finish(external.file, &data_path)?;
+            written += rename(external, &data_path)?;
         }
-        Ok(written + finish(file, path)?)
+        Ok(written + rename(file, path)?)
     }
 
     /// The operator sets that the nodes are of: that of ONNX, and Microsoft's if one of its operators is there.
@@ -231,22 +231,33 @@ fn temporary_beside(path: &Path) -> Result<NamedTempFile> {
     // Temporary files are private by default; a model gets the permissions any new file of the user's would have.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    builder.tempfile_in(folder).map_err(failed(path))
 }
 
-/// Flushes a temporary file to disk and gives it its name. Returns its size.
-fn finish(file: BufWriter<NamedTempFile>, path: &Path) -> Result<u64> {
-    let persist = || -> std::io::Result<u64> {
+/// Writes what a temporary file still lacks to disk.
+fn to_disk(file: BufWriter<NamedTempFile>, path: &Path) -> Result<NamedTempFile> {
+    let flush = || -> std::io::Result<NamedTempFile> {
         let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
+        Ok(file)
+    };
+    flush().map_err(failed(path))
+}
+
+/// Gives a temporary file its name. Returns its size.
+fn rename(file: NamedTempFile, path: &Path) -> Result<u64> {
+    let persist = || -> std::io::Result<u64> {
         let named: File = file.persist(path).map_err(|error| error.error)?;
         Ok(named.metadata()?.len())
     };
-    persist().map_err(|source| Error::Write {
-        path: path.to_owned(),
+    persist().map_err(failed(path))
+}
+
+/// Why a file can't be written.
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Write {
+        path: path.clone(),
         source,
-    })
+    }
 }
