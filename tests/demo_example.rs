@@ -418,9 +418,10 @@ fn two_hundred_uploads_at_once_are_scored_or_told_to_come_back() {
     const UPLOADS: usize = 200;
     // A slow machine may take its time.
     let demo = Demo::start(&["--max-uploads", "4", "--timeout-seconds", "600"]);
-    let connect = || {
-        let stream = demo.connect();
+    let sent = |request: &[u8]| {
+        let mut stream = demo.connect();
         stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+        stream.write_all(request).unwrap();
         stream
     };
     let recording = fs::read(fixture("audio/speech_8000.wav")).unwrap();
@@ -428,10 +429,7 @@ fn two_hundred_uploads_at_once_are_scored_or_told_to_come_back() {
 
     // All ask before any sends: those that are told to go on have the places, and the others none.
     let asking = [head.strip_suffix(b"\r\n").unwrap(), b"Expect: 100-continue\r\n\r\n"].concat();
-    let mut streams: Vec<TcpStream> = (0..UPLOADS).map(|_| connect()).collect();
-    for stream in &mut streams {
-        stream.write_all(&asking).unwrap();
-    }
+    let streams: Vec<TcpStream> = (0..UPLOADS).map(|_| sent(&asking)).collect();
     let mut places = Vec::new();
     for mut stream in streams {
         let mut start = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
@@ -452,10 +450,7 @@ fn two_hundred_uploads_at_once_are_scored_or_told_to_come_back() {
 
     // All send at once.
     let request = [head, recording].concat();
-    let mut streams: Vec<TcpStream> = (0..UPLOADS).map(|_| connect()).collect();
-    for stream in &mut streams {
-        stream.write_all(&request).unwrap();
-    }
+    let mut streams: Vec<TcpStream> = (0..UPLOADS).map(|_| sent(&request)).collect();
     let answers = streams.iter_mut().map(Answer::read);
     let scored = answers
         .filter(|answer| match answer.status {
@@ -475,7 +470,7 @@ fn two_hundred_uploads_at_once_are_scored_or_told_to_come_back() {
 #[test]
 fn nothing_of_a_recording_is_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let demo = Demo::start_with(&["--max-megabytes", "1", "--timeout-seconds", "5"], |command| {
+    let demo = Demo::start_with(&["--max-megabytes", "1", "--timeout-seconds", "600"], |command| {
         command.env("TMPDIR", folder.path()).current_dir(folder.path());
     });
     let speech = speech();
