@@ -7,7 +7,8 @@
 mod common;
 
 use std::io::Cursor;
-use std::sync::{Mutex, PoisonError};
+use std::panic;
+use std::sync::{Mutex, Once, PoisonError};
 
 use bonafide::{Audio, AudioReader, Detector, Error};
 use common::fixture;
@@ -23,6 +24,9 @@ const DECODER: usize = 16 * MIB;
 /// Does some work, and says how much memory it had at once.
 fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     static ALONE: Mutex<()> = Mutex::new(());
+    // A decoder's panic is caught; with a backtrace, the message about it takes tens of megabytes.
+    static PLAIN: Once = Once::new();
+    PLAIN.call_once(|| panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
