@@ -9,7 +9,7 @@ most=$((${1:-90} * 1000))
 shift || true
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(basename -s .rs fuzz_targets/*.rs)
-build=(--release --debug-assertions --features libfuzzer --target-dir ../target/fuzzing)
+build=(--release --features libfuzzer --target-dir ../target/fuzzing)
 
 for target in "${targets[@]}"; do
     cargo +nightly fuzz cmin "${build[@]}" "$target" "runs/$target"

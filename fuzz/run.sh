@@ -12,47 +12,50 @@ seconds=${1:-600}
 shift || true
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(basename -s .rs fuzz_targets/*.rs)
-build=(--release --debug-assertions --features libfuzzer --target-dir ../target/fuzzing)
+
+nice -n 10 cargo +nightly fuzz build --release --features libfuzzer --target-dir ../target/fuzzing
+# The programs themselves, so that changes to the sources meanwhile change nothing.
+programs=$(mktemp -d)
+trap 'rm -rf "$programs"' EXIT
+export TMPDIR=$programs
+for target in "${targets[@]}"; do
+    cp ../target/fuzzing/*/release/"$target" "$programs"
+done
 
 # Until it has run for as long as it should: a crash ends a run early, and the next goes on.
 fuzz() {
-    local target=$1 log=runs/$1.log passed left before
+    local target=$1 left before
     mkdir -p "runs/$target" "corpus/$target" "artifacts/$target"
     for _ in $(seq 20); do
-        passed=$(passed "$target")
-        left=$((seconds - passed))
+        left=$((seconds - $(sum ran_seconds "$target")))
         [[ $left -gt 0 ]] || return 0
         before=$(date +%s)
-        # shellcheck disable=SC2024
-        nice -n 10 cargo +nightly fuzz run "${build[@]}" "$target" "runs/$target" "corpus/$target" -- \
-            -max_total_time="$left" -rss_limit_mb=2048 -timeout=25 -print_final_stats=1 >> "$log" 2>&1 || true
-        echo "ran_seconds: $(($(date +%s) - before))" >> "$log"
+        ASAN_OPTIONS=detect_odr_violation=0 nice -n 10 "$programs/$target" "runs/$target" "corpus/$target" \
+            -artifact_prefix="artifacts/$target/" -max_total_time="$left" -rss_limit_mb=2048 -timeout=25 \
+            -print_final_stats=1 >> "runs/$target.log" 2>&1 || true
+        echo "ran_seconds: $(($(date +%s) - before))" >> "runs/$target.log"
     done
 }
 
-# Seconds that a target has run for, over all runs.
-passed() {
-    sum "s/^ran_seconds: //p" "$1"
-}
-
+# What a target's log says under a name, over all runs.
 sum() {
-    sed -n "$1" "runs/$2.log" 2> /dev/null | awk '{ sum += $1 } END { print sum + 0 }'
+    [[ -e runs/$2.log ]] || { echo 0; return; }
+    awk -v name="$1:" '$1 == name { sum += $2 } END { print sum + 0 }' "runs/$2.log"
 }
 
 mkdir -p runs
-cargo +nightly fuzz build "${build[@]}"
-export -f fuzz passed sum
-export seconds build_line="${build[*]}"
-printf '%s\n' "${targets[@]}" | xargs -P 2 -I '{}' bash -euo pipefail -c 'read -ra build <<< "$build_line"; fuzz {}'
+export -f fuzz sum
+export seconds programs
+printf '%s\n' "${targets[@]}" | xargs -P 2 -I '{}' bash -euo pipefail -c 'fuzz {}'
 
 {
     echo "| target | executions | edges | features | seconds | crashes |"
     echo "|---|---|---|---|---|---|"
     for target in "${targets[@]}"; do
-        executions=$(sum 's/^stat::number_of_executed_units: //p' "$target")
-        last=$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "runs/$target.log" | tail -n 1)
-        read -r _ edges _ features <<< "$last"
+        coverage=$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "runs/$target.log" | tail -n 1)
+        read -r _ edges _ features <<< "$coverage"
         crashes=$(find "artifacts/$target" -type f | wc -l)
-        echo "| \`$target\` | $executions | $edges | $features | $(passed "$target") | $crashes |"
+        echo "| \`$target\` | $(sum stat::number_of_executed_units "$target") | $edges | $features" \
+            "| $(sum ran_seconds "$target") | $crashes |"
     done
 } | tee runs/table.md

@@ -8,6 +8,7 @@ mod checksum;
 mod config;
 mod evaluate;
 mod onnx;
+#[cfg(feature = "stream")]
 mod stream;
 mod windows;
 
@@ -19,6 +20,7 @@ pub use checkpoint::{checkpoint, pickle, safetensors};
 pub use config::config;
 pub use evaluate::{protocols, scores};
 pub use onnx::onnx;
+#[cfg(feature = "stream")]
 pub use stream::stream;
 pub use windows::windows;
 
@@ -28,8 +30,8 @@ use evaluate::source::{failure, scores};
 /// A target.
 pub type Target = fn(&[u8]);
 
-/// All targets, by name.
-pub const TARGETS: [(&str, Target); 15] = [
+/// The targets of this build, by name.
+pub const TARGETS: &[(&str, Target)] = &[
     ("adts", adts),
     ("checkpoint", checkpoint),
     ("config", config),
@@ -42,6 +44,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("protocols", protocols),
     ("safetensors", safetensors),
     ("scores", scores),
+    #[cfg(feature = "stream")]
     ("stream", stream),
     ("wav", wav),
     ("windows", windows),

@@ -19,7 +19,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 
 /// Runs every target on each of its files. A panic names the file.
 fn replay(kind: &str, least: usize) {
-    for (name, target) in TARGETS {
+    for &(name, target) in TARGETS {
         let folder = folder(kind).join(name);
         let files = if least > 0 || folder.exists() {
             names(&folder)
