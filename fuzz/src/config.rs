@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bonafide_export::checkpoint::Checkpoint;
-use bonafide_export::{Config, Options, export, inspect};
+use bonafide_export::{Config, Options, export};
 
 /// The first byte says what the rest is.
 pub fn config(data: &[u8]) {
@@ -54,13 +54,9 @@ fn read(json: &[u8]) {
     }
 }
 
-/// A checkpoint beside such a file is described, and exported or refused.
+/// A checkpoint beside such a file is exported or refused.
 fn beside(fixture: &str, name: &str, json: &[u8]) {
     let folder = folder(fixture, name, json);
-    match inspect(folder.path(), &mut |_| {}) {
-        Ok(described) => assert!(described.parameters > 0),
-        Err(error) => assert!(!error.to_string().is_empty()),
-    }
     let out = folder.path().join("model.onnx");
     match export(folder.path(), &out, &Options::default(), &mut |_| {}) {
         Ok(summary) => {

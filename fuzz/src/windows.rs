@@ -17,16 +17,16 @@ struct Case {
 impl<'a> Arbitrary<'a> for Case {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let size = |u: &mut Unstructured<'a>| -> Result<NonZeroUsize> {
-            let scale = *u.choose(&[1, 1, 16, 500])?;
+            let scale = *u.choose(&[1, 1, 16])?;
             let size = u.int_in_range(1..=256)? * scale;
             Ok(NonZeroUsize::new(size).expect("from one"))
         };
         let (length, hop) = (size(u)?, size(u)?);
         let samples = match u.int_in_range(0..=3)? {
             // Where a window ends, or next to it.
-            0 => (length.get() + u.int_in_range(0..=40)? * hop.get() + u.int_in_range(0..=2)?).saturating_sub(1),
+            0 => (length.get() + u.int_in_range(0..=8)? * hop.get() + u.int_in_range(0..=2)?).saturating_sub(1),
             1 => u.int_in_range(0..=20)?,
-            _ => u.int_in_range(0..=200_000)?,
+            _ => u.int_in_range(0..=3_000)?,
         };
         Ok(Self {
             samples,
@@ -64,10 +64,12 @@ pub fn windows(data: &[u8]) {
     }
     assert!(windows.next().is_none() && windows.next().is_none());
 
-    // Clips that no memory holds can still be counted, and a sample more is at most a window more.
+    // Clips that no memory holds can still be counted. A sample more is a window more at most, but for the padded one that
+    // comes with a clip longer than a window.
     let count = windowing.count(case.huge);
     let more = windowing.count(case.huge.saturating_add(1));
-    assert!(more <= count.saturating_add(1), "{case:?}");
+    let most = if case.huge == case.length.get() { 2 } else { 1 };
+    assert!((count..=count.saturating_add(most)).contains(&more), "{case:?}");
 }
 
 /// Where the windows of a clip start, as the documentation of [`Tail`] has it.
