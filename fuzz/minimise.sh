@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
-# Makes fuzz/corpus from what was found: for each target the fewest files that reach what all of them do, and of these the
-# smallest ones up to a size.
+# Makes fuzz/corpus from what was found: no file that reaches nothing new, and of the rest those that reach the most for their
+# size.
 #
-#     fuzz/minimise.sh [KILOBYTES [TARGET...]]     90 kB each, all targets, by default
+#     fuzz/minimise.sh [KILOBYTES [TARGET...]]     120 kB each at most, all targets, by default
+#
+# Needs cargo-fuzz, a nightly toolchain, and Python 3.
 set -euo pipefail
 cd "$(dirname "$0")"
-most=$((${1:-90} * 1000))
+most=${1:-120}
 shift || true
 targets=("$@")
 [[ ${#targets[@]} -gt 0 ]] || mapfile -t targets < <(basename -s .rs fuzz_targets/*.rs)
-build=(--release --features libfuzzer --target-dir ../target/fuzzing)
 
+cargo +nightly fuzz build --release --features libfuzzer --target-dir ../target/fuzzing
 for target in "${targets[@]}"; do
-    cargo +nightly fuzz cmin "${build[@]}" "$target" "runs/$target"
+    program=$(echo ../target/fuzzing/*/release/"$target")
+    work=$(mktemp -d)
+    mkdir "$work/merged" "$work/kept" "corpus/$target" 2> /dev/null || true
+    ASAN_OPTIONS=detect_odr_violation=0 "$program" -merge=1 -merge_control_file="$work/control" \
+        "$work/merged" "runs/$target" "corpus/$target" > "$work/log" 2>&1
+    python3 cap.py "$work/control" "$work/kept" "$most" | sed "s/^/$target: /"
     rm -rf "corpus/$target"
-    mkdir -p "corpus/$target"
-    size=0
-    while read -r bytes file; do
-        size=$((size + bytes))
-        [[ $size -le $most ]] || break
-        cp "$file" "corpus/$target/$(sha256sum "$file" | head -c 16)"
-    done < <(find "runs/$target" -type f -size +0 -printf '%s %p\n' | sort -n)
+    mv "$work/kept" "corpus/$target"
+    rm -rf "$work"
 done
 du -sh --apparent-size corpus
