@@ -95,10 +95,8 @@ impl<'s> Wav<'s> {
             found: 0,
             block: Vec::new(),
         };
-        match available {
-            Some(available) if stated.is_some() && available < u64::from(size) => {
-                Err(wav.truncated(available, u64::from(size)))
-            }
+        match (available, stated) {
+            (Some(available), Some(stated)) if available < stated => Err(wav.truncated(available, stated)),
             _ => Ok(wav),
         }
     }
