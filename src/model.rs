@@ -181,6 +181,7 @@ impl ModelSource {
     }
 
     /// Its size, where it can be told.
+    #[cfg(any(feature = "load-dynamic", feature = "download-binaries", feature = "rten"))]
     pub(crate) fn bytes(&self) -> Option<u64> {
         match self {
             Self::File(path) => Some(path.metadata().ok()?.len()),

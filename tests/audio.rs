@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use bonafide::{Audio, Error};
+use bonafide::{Audio, AudioReader, Error};
 use proptest::prelude::*;
 
 fn fixture(name: &str) -> PathBuf {
@@ -297,6 +298,21 @@ fn cut_files_are_errors() {
     // A chunk before the data that swallows the file.
     let swallowed = riff(&[patched(chunk(b"LIST", &[0; 8]), 4, &[0xFF; 4]), chunk(b"data", &[0; 8])]);
     assert!(matches!(error(swallowed), Error::InvalidAudio { .. }));
+}
+
+#[test]
+fn a_part_of_a_frame_is_no_audio_there_or_not() {
+    for data in [&[1, 0, 2, 0][..], &[1, 0, 2, 0, 3]] {
+        let data = patched(chunk(b"data", data), 4, &5_u32.to_le_bytes());
+        let file = riff(&[chunk(b"fmt ", &fmt(1, 1, 16_000, 16)), data]);
+        let clip = Audio::from_bytes(&file).unwrap();
+        assert_eq!(clip.samples, [1.0 / 32_768.0, 2.0 / 32_768.0]);
+        // A pipe can't tell how much is left, and gives the same.
+        let mut piped = Vec::new();
+        let mut reader = AudioReader::from_pipe(Cursor::new(file)).unwrap();
+        while reader.next_block(&mut piped).unwrap() {}
+        assert_eq!(piped, clip.samples);
+    }
 }
 
 #[test]

@@ -95,10 +95,8 @@ impl<'s> Wav<'s> {
             found: 0,
             block: Vec::new(),
         };
-        match available {
-            Some(available) if stated.is_some() && available < u64::from(size) => {
-                Err(wav.truncated(available, u64::from(size)))
-            }
+        match (available, stated) {
+            (Some(available), Some(stated)) if available < stated => Err(wav.truncated(available, stated)),
             _ => Ok(wav),
         }
     }
@@ -128,8 +126,10 @@ impl<'s> Wav<'s> {
                 }
             }
             SampleFormat::Int => {
-                // A power of two, so that scaling is exact.
-                let scale = 1.0 / 2_f32.powi(i32::from(spec.bits_per_sample) - 1);
+                // A power of two, so that scaling is exact; `powi` does not promise one.
+                let range = 1_u64.checked_shl(spec.bits_per_sample.into());
+                let range = range.ok_or_else(|| unsupported("WAV with samples of that width"))?;
+                let scale = 2.0 / range as f32;
                 for sample in reader.into_samples::<i32>() {
                     samples.push(sample.map_err(refused)? as f32 * scale);
                 }
