@@ -50,7 +50,7 @@ has_toolchain() {
 check_version() {
     local heading="## \[$version\] - 20[0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
     $publish || heading="$heading\|## \[Unreleased\]"
-    sed -n "/^\($heading\)$/,/^## /p" CHANGELOG.md | grep -q '^- ' ||
+    sed -n "/^\($heading\)$/,/^## /p" CHANGELOG.md | grep '^- ' >/dev/null ||
         fail "CHANGELOG.md has no section with the version $version and its date"
     if [[ -n $(git tag --list "v$version") ]]; then
         $publish && fail "v$version is released: raise the version in Cargo.toml"
