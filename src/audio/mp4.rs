@@ -10,7 +10,7 @@ const PARENTS: [&[u8; 4]; 2] = [b"moof", b"traf"];
 
 /// Checks that the fragments state no more samples than the file has bytes, and rewinds.
 ///
-/// `symphonia` 0.6.1 counts stated samples one by one, whether or not anything is there of them: four billion for twenty
+/// `symphonia` 0.6.1 counts stated samples one by one, whether or not anything is there of them: four billion for sixteen
 /// bytes.
 pub(super) fn check_fragments(source: &mut (impl Read + Seek + ?Sized)) -> Result<()> {
     let len = source.seek(SeekFrom::End(0)).map_err(read_failed)?;
