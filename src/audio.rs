@@ -9,6 +9,8 @@ use crate::{Error, Result};
 #[cfg(feature = "formats")]
 mod formats;
 mod limits;
+#[cfg(feature = "formats")]
+mod mp4;
 mod reader;
 mod resample;
 #[cfg(feature = "formats")]

@@ -476,6 +476,23 @@ mod formats {
     }
 
     #[test]
+    fn samples_that_no_byte_is_there_for_are_not_counted() {
+        let boxed = |kind: &[u8; 4], content: &[u8]| {
+            let size = (content.len() as u32 + 8).to_be_bytes();
+            [&size[..], kind, content].concat()
+        };
+        // Two billion samples each, for sixteen bytes: the decoder would count for seconds.
+        let runs = boxed(b"trun", &[0, 0, 0, 0, 0x7F, 0xFF, 0xFF, 0xFF]).repeat(2);
+        let fragment = boxed(b"moof", &boxed(b"traf", &runs));
+        let file = [boxed(b"ftyp", b"M4A \0\0\0\0"), fragment].concat();
+        let error = error(&file);
+        assert!(
+            matches!(&error, Error::InvalidAudio { format: "MP4", reason, .. } if reason.contains("2147483647 samples")),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn damage_in_the_middle_is_an_error() {
         for name in ["speech.flac", "speech.ogg"] {
             let whole = bytes(name);

@@ -32,7 +32,10 @@ pub(super) struct Compressed<'s> {
 
 impl<'s> Compressed<'s> {
     /// Decodes the first samples of `source`, whose start says `format`.
-    pub(super) fn open(format: &'static str, source: Box<dyn MediaSource + 's>) -> Result<Self> {
+    pub(super) fn open(format: &'static str, mut source: Box<dyn MediaSource + 's>) -> Result<Self> {
+        if format == "MP4" {
+            super::mp4::check_fragments(&mut source)?;
+        }
         let mut first = Vec::new();
         let opened = contained(format, || {
             let mut track = OpenTrack::open(format, source)?;
