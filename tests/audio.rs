@@ -484,12 +484,16 @@ mod formats {
         // Two billion samples each, for sixteen bytes: the decoder would count for seconds.
         let runs = boxed(b"trun", &[0, 0, 0, 0, 0x7F, 0xFF, 0xFF, 0xFF]).repeat(2);
         let fragment = boxed(b"moof", &boxed(b"traf", &runs));
-        let file = [boxed(b"ftyp", b"M4A \0\0\0\0"), fragment].concat();
-        let error = error(&file);
-        assert!(
-            matches!(&error, Error::InvalidAudio { format: "MP4", reason, .. } if reason.contains("2147483647 samples")),
-            "{error}"
-        );
+        // A box that claims to be larger than what it lies in hides nothing.
+        let torn = boxed(b"moof", &boxed(b"traf", b"\x7F\xFF\xFF\xFFtfdt"));
+        for fragments in [fragment.clone(), [torn, fragment].concat()] {
+            let file = [boxed(b"ftyp", b"M4A \0\0\0\0"), fragments].concat();
+            let error = error(&file);
+            assert!(
+                matches!(&error, Error::InvalidAudio { format: "MP4", reason, .. } if reason.contains("2147483647 samples")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -15,8 +15,15 @@ const PARENTS: [&[u8; 4]; 2] = [b"moof", b"traf"];
 pub(super) fn check_fragments(source: &mut (impl Read + Seek + ?Sized)) -> Result<()> {
     let len = source.seek(SeekFrom::End(0)).map_err(read_failed)?;
     let (mut at, mut samples) = (0_u64, 0_u64);
-    // What no box starts with is the decoder's to judge.
-    while let Some((kind, header, size)) = box_at(source, at, len)? {
+    // Where what `at` lies in ends: the file, and the boxes in it.
+    let mut ends = vec![len];
+    while let Some(&end) = ends.last() {
+        let Some((kind, header, size)) = box_at(source, at, end)? else {
+            // What is no box, or larger than what it lies in, ends that, and the decoder goes on behind.
+            at = end;
+            ends.pop();
+            continue;
+        };
         if &kind == b"trun" {
             let mut fields = [0; 8];
             if !fill(source, &mut fields)? {
@@ -32,14 +39,19 @@ pub(super) fn check_fragments(source: &mut (impl Read + Seek + ?Sized)) -> Resul
                 reason: format!("its fragments state {samples} samples, and it has {len} bytes"),
             });
         }
-        at += if PARENTS.contains(&&kind) { header } else { size };
+        if PARENTS.contains(&&kind) {
+            ends.push(at + size);
+            at += header;
+        } else {
+            at += size;
+        }
     }
     source.rewind().map_err(read_failed)
 }
 
-/// The kind of the box at a place, the length of its header, and its own, at least that.
-fn box_at(source: &mut (impl Read + Seek + ?Sized), at: u64, len: u64) -> Result<Option<([u8; 4], u64, u64)>> {
-    if at >= len {
+/// The kind of the box at a place, the length of its header, and its own, at least that. It ends before `end`.
+fn box_at(source: &mut (impl Read + Seek + ?Sized), at: u64, end: u64) -> Result<Option<([u8; 4], u64, u64)>> {
+    if at >= end {
         return Ok(None);
     }
     source.seek(SeekFrom::Start(at)).map_err(read_failed)?;
@@ -49,7 +61,7 @@ fn box_at(source: &mut (impl Read + Seek + ?Sized), at: u64, len: u64) -> Result
     }
     let [a, b, c, d, kind @ ..] = header;
     let (header, size) = match u32::from_be_bytes([a, b, c, d]) {
-        0 => (8, len - at),
+        0 => (8, end - at),
         1 => {
             let mut size = [0; 8];
             if !fill(source, &mut size)? {
@@ -59,7 +71,7 @@ fn box_at(source: &mut (impl Read + Seek + ?Sized), at: u64, len: u64) -> Result
         }
         size => (8, u64::from(size)),
     };
-    Ok((size >= header && size <= len - at).then_some((kind, header, size)))
+    Ok((size >= header && size <= end - at).then_some((kind, header, size)))
 }
 
 /// Fills `bytes`, if as many are left.
