@@ -237,23 +237,22 @@ impl Detector {
         scores: &mut Vec<WindowScore>,
     ) -> Result<()> {
         let workers = self.info.sessions.min(windows.len().div_ceil(self.batch_size));
-        let queue = Mutex::new((0.., windows));
+        let queue = Mutex::new(windows);
         let failed = AtomicBool::new(false);
         // Batches are taken in order, so those before one that fails have all been taken, and are finished.
         let work = || {
             let (mut buffer, mut done) = (Vec::new(), Vec::new());
             while !failed.load(Ordering::Relaxed) {
-                let (number, mut batch) = {
+                let mut batch: Vec<Window<'_>> = {
                     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                    let batch: Vec<Window<'_>> = queue.1.by_ref().take(self.batch_size).collect();
-                    (queue.0.next(), batch)
+                    queue.by_ref().take(self.batch_size).collect()
                 };
-                if batch.is_empty() {
+                let Some(start) = batch.first().map(|window| window.start) else {
                     break;
-                }
+                };
                 let result = self.run(&mut batch, &mut buffer);
                 failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                done.push((number, result));
+                done.push((start, result));
             }
             done
         };
@@ -268,7 +267,7 @@ impl Detector {
             }
             done
         });
-        done.sort_unstable_by_key(|(number, _)| *number);
+        done.sort_unstable_by_key(|(start, _)| *start);
         for (_, result) in done {
             scores.extend(result?);
         }

@@ -12,7 +12,7 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 
-use super::{Audio, check_channels, check_rate, vorbis};
+use super::{Audio, check_channels, check_rate, mp4, vorbis};
 use crate::{Error, Result};
 
 /// A compressed file, decoded packet by packet.
@@ -34,7 +34,7 @@ impl<'s> Compressed<'s> {
     /// Decodes the first samples of `source`, whose start says `format`.
     pub(super) fn open(format: &'static str, mut source: Box<dyn MediaSource + 's>) -> Result<Self> {
         if format == "MP4" {
-            super::mp4::check_fragments(&mut source)?;
+            mp4::check_fragments(&mut source)?;
         }
         let mut first = Vec::new();
         let opened = contained(format, || {

@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "a module of test programs, which nothing else can reach")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod example;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -11,6 +13,9 @@ use bonafide::{Audio, Detector, DetectorBuilder, Error, Runtime};
 use bonafide_export::{Options, export};
 use serde::Deserialize;
 use tempfile::TempDir;
+
+#[allow(unused_imports, reason = "each test uses its part")]
+pub(crate) use example::example;
 
 /// A file of `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -98,25 +103,6 @@ pub fn runtimes() -> Vec<Runtime> {
         runtimes
     });
     RUNTIMES.clone()
-}
-
-/// The program of an example. `cargo test` builds the examples anew; a single test that is run without them takes the one
-/// there is, or builds it.
-pub fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
-    let program = profile
-        .join("examples")
-        .join(name)
-        .with_extension(std::env::consts::EXE_EXTENSION);
-    if !program.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", name])
-            .status()
-            .unwrap();
-        assert!(built.success());
-    }
-    program
 }
 
 /// A program on a disk where a file can't grow beyond some blocks of 512 or 1024 bytes: more can't be written, as when it

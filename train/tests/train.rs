@@ -1,6 +1,8 @@
 //! Whole runs at toy scale: two dozen short synthetic clips and networks of a few thousand parameters.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +10,7 @@ use std::process::Command;
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
 use bonafide_train::{Augmentation, Error, Report, Settings, Stage, train};
+use common::small_wav2vec2;
 use tempfile::TempDir;
 
 /// A voice of sorts: ten harmonics whose pitch and loudness sway; a spoof's don't.
@@ -54,19 +57,7 @@ fn data() -> TempDir {
         }
         fs::write(folder.path().join(list), rows).unwrap();
     }
-    let config = serde_json::json!({
-        "model_type": "wav2vec2",
-        "conv_dim": vec![8; 7],
-        "conv_kernel": [10, 3, 3, 3, 3, 2, 2],
-        "conv_stride": [5, 2, 2, 2, 2, 2, 2],
-        "hidden_size": 16,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "intermediate_size": 24,
-        "num_conv_pos_embeddings": 8,
-        "num_conv_pos_embedding_groups": 2,
-    });
-    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    fs::write(folder.path().join("config.json"), small_wav2vec2().to_string()).unwrap();
     folder
 }
 
