@@ -156,16 +156,15 @@ impl Audio {
         if self.channels <= 1 {
             return Cow::Borrowed(&self.samples);
         }
-        Cow::Owned(mean_of_channels(&self.samples, self.channels))
+        Cow::Owned(mean_of_channels(&self.samples, self.channels).collect())
     }
 }
 
 /// One sample for each whole frame of interleaved `samples`.
-pub(crate) fn mean_of_channels(samples: &[f32], channels: u16) -> Vec<f32> {
+pub(crate) fn mean_of_channels(samples: &[f32], channels: u16) -> impl Iterator<Item = f32> + '_ {
     samples
         .chunks_exact(usize::from(channels))
-        .map(|frame| frame.iter().sum::<f32>() / f32::from(channels))
-        .collect()
+        .map(move |frame| frame.iter().sum::<f32>() / f32::from(channels))
 }
 
 /// A file could not be read; [`AudioReader`] knows which.

@@ -240,38 +240,35 @@ impl Detector {
         let queue = Mutex::new(windows);
         let failed = AtomicBool::new(false);
         // Batches are taken in order, so those before one that fails have all been taken, and are finished.
-        let work = || {
-            let (mut buffer, mut done) = (Vec::new(), Vec::new());
+        let work = |scores: &mut Vec<WindowScore>| {
+            let (mut batch, mut buffer) = (Vec::with_capacity(self.batch_size), Vec::new());
             while !failed.load(Ordering::Relaxed) {
-                let mut batch: Vec<Window<'_>> = {
-                    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                    queue.by_ref().take(self.batch_size).collect()
-                };
-                let Some(start) = batch.first().map(|window| window.start) else {
-                    break;
-                };
-                let result = self.run(&mut batch, &mut buffer);
-                failed.fetch_or(result.is_err(), Ordering::Relaxed);
-                done.push((start, result));
+                batch.clear();
+                let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+                batch.extend(queue.by_ref().take(self.batch_size));
+                drop(queue);
+                let start = batch.first()?.start_seconds();
+                if let Err(error) = self.run(&batch, &mut buffer, scores) {
+                    failed.store(true, Ordering::Relaxed);
+                    return Some((start, error));
+                }
             }
-            done
+            None
         };
-        let mut done = thread::scope(|scope| {
-            // Where there is no thread to be had, there are fewer workers.
-            let others: Vec<_> = (1..workers)
-                .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-                .collect();
-            let mut done = work();
-            for other in others {
-                done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            done
-        });
-        done.sort_unstable_by_key(|(start, _)| *start);
-        for (_, result) in done {
-            scores.extend(result?);
-        }
-        Ok(())
+        let before = scores.len();
+        let failure = match workers {
+            0 => return Ok(()),
+            1 => work(scores),
+            _ => share(workers, scores, work),
+        };
+        let new = &mut scores[before..];
+        new.sort_unstable_by(|a, b| a.start_seconds.total_cmp(&b.start_seconds));
+        let Some((start, error)) = failure else {
+            return Ok(());
+        };
+        let finished = new.partition_point(|score| score.start_seconds < start);
+        scores.truncate(before + finished);
+        Err(error)
     }
 
     /// The score of a clip from those of its windows, at least one.
@@ -279,20 +276,21 @@ impl Detector {
         Score::new(windows, self.threshold, listener)
     }
 
-    /// Runs the model on a batch. `buffer` is where several windows are put side by side.
-    fn run(&self, batch: &mut [Window<'_>], buffer: &mut Vec<f32>) -> Result<Vec<WindowScore>> {
-        if self.info.model.normalization == Normalization::ZeroMeanUnitVariance {
-            batch.iter_mut().for_each(|window| normalise(window.samples.to_mut()));
-        }
+    /// Runs the model on a batch, and appends the windows' scores. `buffer` is where windows are put side by side.
+    fn run(&self, batch: &[Window<'_>], buffer: &mut Vec<f32>, scores: &mut Vec<WindowScore>) -> Result<()> {
         let length = self.windowing.length();
         let rows = if self.fixed_batch { self.batch_size } else { batch.len() };
-        let samples = match &*batch {
-            [single] if rows == 1 => &single.samples,
+        let as_it_is = self.info.model.normalization == Normalization::None;
+        let samples = match batch {
+            [single] if rows == 1 && as_it_is => &single.samples,
             several => {
                 buffer.clear();
                 several
                     .iter()
                     .for_each(|window| buffer.extend_from_slice(&window.samples));
+                if !as_it_is {
+                    buffer.chunks_exact_mut(length).for_each(normalise);
+                }
                 buffer.resize(rows * length, 0.0);
                 &buffer[..]
             }
@@ -304,7 +302,7 @@ impl Detector {
         })?;
         let logits = self.engine.run(windows)?;
         let bonafide = usize::from(self.info.model.labels[0] == Label::Spoof);
-        let score = |(window, logits): (&Window<'_>, [f32; 2])| {
+        for (window, logits) in batch.iter().zip(logits) {
             if let Some(logit) = logits.into_iter().find(|logit| !logit.is_finite()) {
                 return Err(Error::Runtime {
                     runtime: "the model",
@@ -313,10 +311,40 @@ impl Detector {
                 });
             }
             let (start, end) = (window.start_seconds(), window.end_seconds());
-            Ok(WindowScore::new(start, end, logits[bonafide], logits[1 - bonafide]))
-        };
-        batch.iter().zip(logits).map(score).collect()
+            scores.push(WindowScore::new(start, end, logits[bonafide], logits[1 - bonafide]));
+        }
+        Ok(())
     }
+}
+
+/// Where a batch that failed starts, in seconds, and why it did.
+type Failure = (f64, Error);
+
+/// Has several threads do the same work, each with its own list of scores, and appends them all. Of failures, the first in
+/// time.
+fn share(
+    workers: usize,
+    scores: &mut Vec<WindowScore>,
+    work: impl Fn(&mut Vec<WindowScore>) -> Option<Failure> + Sync,
+) -> Option<Failure> {
+    let elsewhere = || {
+        let mut scores = Vec::new();
+        let failure = work(&mut scores);
+        (scores, failure)
+    };
+    thread::scope(|scope| {
+        // Where there is no thread to be had, there are fewer workers.
+        let others: Vec<_> = (1..workers)
+            .map_while(|_| thread::Builder::new().spawn_scoped(scope, elsewhere).ok())
+            .collect();
+        let mut failures: Vec<Failure> = work(scores).into_iter().collect();
+        for other in others {
+            let (more, failure) = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            scores.extend(more);
+            failures.extend(failure);
+        }
+        failures.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b))
+    })
 }
 
 impl fmt::Debug for Detector {

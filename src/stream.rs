@@ -39,6 +39,8 @@ pub struct Stream<'d> {
     pushed: u64,
     /// Samples of a frame whose other channels have yet to come.
     partial: Vec<f32>,
+    /// The mean of the channels of what was pushed last; kept for its memory.
+    mono: Vec<f32>,
     resampler: Resampler,
     /// The clip at 16 kHz, from `position` on.
     pending: Vec<f32>,
@@ -68,6 +70,7 @@ impl<'d> Stream<'d> {
             channels,
             pushed: 0,
             partial: Vec::new(),
+            mono: Vec::new(),
             resampler,
             pending: Vec::new(),
             position: 0,
@@ -95,9 +98,11 @@ impl<'d> Stream<'d> {
         } else {
             self.partial.extend_from_slice(samples);
             let whole = self.partial.len() - self.partial.len() % usize::from(self.channels);
-            let mono = mean_of_channels(&self.partial[..whole], self.channels);
+            self.mono.clear();
+            self.mono
+                .extend(mean_of_channels(&self.partial[..whole], self.channels));
             self.partial.drain(..whole);
-            self.resampler.push(&mono, &mut self.pending)?;
+            self.resampler.push(&self.mono, &mut self.pending)?;
         }
         self.listener.hear(&self.pending[before..]);
         let scored = self.windows.len();

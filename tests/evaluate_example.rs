@@ -1127,6 +1127,9 @@ fn a_full_disk_stops_a_run_that_can_go_on() {
         let output = limited.args(command.get_args()).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{blocks} blocks");
         assert!(stderr(&output).contains("cannot write"), "{}", stderr(&output));
+        // Half of it would keep the run from being gone on with.
+        let settings = tree.read("full", "run.json");
+        assert!(settings.is_empty() || serde_json::from_str::<Value>(&settings).is_ok());
         for file in fs::read_dir(tree.path("full")).unwrap() {
             let path = file.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
@@ -1178,7 +1181,20 @@ fn a_folder_is_not_taken_over_by_another_run() {
         "{}",
         stderr(&other)
     );
-    fs::remove_file(tree.path("out").join("run.json")).unwrap();
+    // Cut short, as by a power failure: what it was of can't be told, so nothing is touched.
+    let before = tree.read("out", "scores.txt");
+    let settings = tree.path("out").join("run.json");
+    let whole = fs::read(&settings).unwrap();
+    fs::write(&settings, &whole[..whole.len() / 2]).unwrap();
+    let damaged = tree.try_run("list", "out", &["--resume"]);
+    assert_eq!(damaged.status.code(), Some(1));
+    assert!(
+        stderr(&damaged).contains("run.json is not what a run wrote"),
+        "{}",
+        stderr(&damaged)
+    );
+    assert_eq!(tree.read("out", "scores.txt"), before);
+    fs::remove_file(settings).unwrap();
     let unknown = tree.try_run("list", "out", &["--resume"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr(&unknown).contains("unknown origin"), "{}", stderr(&unknown));

@@ -285,6 +285,66 @@ fn fetches_what_an_export_needs() {
     assert!(!format!("{hub:?}").contains(TOKEN));
 }
 
+/// A limit on the size of files stands in for a full disk: both make a write fail.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_a_download_that_can_go_on() {
+    let weights = fixture("plain.safetensors").repeat(8);
+    let repository = files(&[("config.json", b"{}".to_vec()), ("model.safetensors", weights.clone())]);
+    let (server, cache) = start(move |request| answer(&repository, request));
+    let hub = hub(&server, &cache);
+    let model = cache.path().join("model.onnx");
+    let every_file = || {
+        let mut files: Vec<PathBuf> = Vec::new();
+        let mut folders = vec![folder_of(&cache)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { &mut folders } else { &mut files }.push(path);
+            }
+        }
+        files
+    };
+    // From one on which nothing fits, to one that holds all but the weights.
+    for blocks in [0, 1, 4] {
+        let output = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()])
+            .arg(env!("CARGO_BIN_EXE_bonafide-export"))
+            .arg("hf://owner/name")
+            .arg(&model)
+            .env("HF_ENDPOINT", &server.url)
+            .env("HF_HUB_CACHE", &hub.cache)
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains("models--owner--name"), "{message}");
+        assert!(!model.exists());
+        for path in every_file() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_ne!(name, "main.incomplete");
+            // Where a file has its name, it is whole.
+            if path.parent().unwrap().ends_with("blobs") && !name.ends_with(".incomplete") {
+                assert_eq!(sha256(&std::fs::read(&path).unwrap()), name);
+            }
+        }
+    }
+    server.requests();
+    let folder = fetch(&hub).unwrap();
+    assert_eq!(std::fs::read(folder.join("model.safetensors")).unwrap(), weights);
+    // What had come before is not asked for again.
+    let requests = server.requests();
+    let resumed = requests
+        .iter()
+        .find(|request| request.method == "GET" && request.path.ends_with("/model.safetensors"));
+    assert!(resumed.unwrap().start() > 0);
+    assert!(
+        every_file()
+            .iter()
+            .all(|path| path.extension().is_none_or(|ending| ending != "incomplete"))
+    );
+}
+
 #[test]
 fn fetches_shards() {
     let mut sharded = Files::new();

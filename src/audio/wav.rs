@@ -32,7 +32,8 @@ const BLOCK_FRAMES: usize = 1024;
 /// A WAV file, decoded from its start to its end.
 pub(super) struct Wav<'s> {
     source: Box<dyn Read + Send + Sync + 's>,
-    fmt: Vec<u8>,
+    /// What `hound` is shown before each block; the last four bytes are the block's length.
+    header: Vec<u8>,
     /// Bytes in a frame.
     align: usize,
     pub(super) sample_rate: u32,
@@ -83,11 +84,12 @@ impl<'s> Wav<'s> {
         let unsized_large = size >= UNSIZED && available.is_none_or(|available| u64::from(size) > available);
         let stated = (!unsized_zero && !unsized_large).then(|| u64::from(size) / align as u64 * align as u64);
 
-        let spec = WavReader::new(header(&fmt, 0)?.as_slice()).map_err(refused)?.spec();
+        let header = header(&fmt)?;
+        let spec = WavReader::new(header.as_slice()).map_err(refused)?.spec();
         check_rate(spec.sample_rate, Audio::MAX_SAMPLE_RATE)?;
         let wav = Self {
             source,
-            fmt,
+            header,
             align,
             sample_rate: spec.sample_rate,
             channels: check_channels(usize::from(spec.channels), Audio::MAX_CHANNELS)?,
@@ -116,8 +118,10 @@ impl<'s> Wav<'s> {
         if self.block.is_empty() {
             return Ok(false);
         }
-        let header = header(&self.fmt, self.block.len())?;
-        let reader = WavReader::new(header.chain(self.block.as_slice())).map_err(refused)?;
+        if let Some(len) = self.header.last_chunk_mut() {
+            *len = (self.block.len() as u32).to_le_bytes();
+        }
+        let reader = WavReader::new(self.header.chain(self.block.as_slice())).map_err(refused)?;
         let spec = reader.spec();
         match spec.sample_format {
             SampleFormat::Float => {
@@ -180,8 +184,8 @@ fn chunk(source: &mut impl Read, size: u32) -> Result<Vec<u8>> {
     Ok(content)
 }
 
-/// A header in front of `data_len` bytes that `hound` understands.
-fn header(fmt: &[u8], data_len: usize) -> Result<Vec<u8>> {
+/// A header that `hound` understands, in front of no data.
+fn header(fmt: &[u8]) -> Result<Vec<u8>> {
     let tag = u16_at(fmt, 0).unwrap_or_default();
     let bits = u16_at(fmt, 14).unwrap_or_default();
     // Past the sixteen bytes that all have, integers and floats have nothing to say.
@@ -204,8 +208,7 @@ fn header(fmt: &[u8], data_len: usize) -> Result<Vec<u8>> {
         let valid_bits = header.len() - 22;
         header[valid_bits..valid_bits + 2].fill(0);
     }
-    header.extend(b"data");
-    header.extend((data_len as u32).to_le_bytes());
+    header.extend(b"data\0\0\0\0");
     Ok(header)
 }
 

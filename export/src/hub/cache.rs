@@ -110,9 +110,12 @@ fn create_parent(path: &Path) -> Result<()> {
 /// Has a file written under another name, and moves it into place.
 fn appear(path: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
     let part = path.with_added_extension("incomplete");
-    write(&part)
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(failed(path))
+    let written = write(&part).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|error| {
+        // It is of no use, and in the way on a full disk.
+        let _ = std::fs::remove_file(&part);
+        failed(path)(error)
+    })
 }
 
 /// A file's bytes in the cache, there or not.
