@@ -171,11 +171,11 @@ mod tests {
         let windows = vec![window(2.0, 0.0), window(-1.0, 1.0), window(0.5, 0.0)];
         let expected = windows.iter().map(|w| w.spoof_probability).sum::<f32>() / 3.0;
         let mut listener = Listener::new();
-        listener.hear(&[0.1; 100_000]);
+        listener.hear(&[0.1; 1_000]);
         let score = Score::new(windows, 0.5, &listener);
         assert!((score.spoof_probability - expected).abs() < 1e-6);
         assert!((score.spoof_probability + score.bonafide_probability - 1.0).abs() < 1e-6);
         assert!((score.llr - 0.5 / 3.0).abs() < 1e-6);
-        assert_eq!(score.duration_seconds, 6.25);
+        assert_eq!(score.duration_seconds, 0.0625);
     }
 }
