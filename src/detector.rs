@@ -1,12 +1,13 @@
 //! The detector: a loaded model that scores clips.
 
 use std::fmt;
+use std::mem;
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 use ndarray::ArrayView2;
 
@@ -128,8 +129,8 @@ impl Detector {
     }
 
     /// Scores a file of any supported format, rate and channel count: decodes it, takes the mean of its channels,
-    /// resamples it to 16 kHz and scores that, piece by piece, so that memory does not grow with its length. Files beyond
-    /// the detector's [`Limits`] are errors.
+    /// resamples it to 16 kHz and scores that, piece by piece, so that memory does not grow with its length. While a piece is
+    /// scored the next one is decoded. Files beyond the detector's [`Limits`] are errors.
     ///
     /// # Errors
     ///
@@ -169,19 +170,30 @@ impl Detector {
 
     fn score_reader(&self, reader: &mut AudioReader<'_>) -> Result<Score> {
         let mut stream = self.stream_of(reader.sample_rate(), reader.channels())?;
-        // Enough at a time for all sessions to have some batches, as the last to be done keeps the others waiting; within 64 MB.
+        // Enough at a time for all sessions to have some batches, as the last to be done keeps the others waiting; within 64 MB,
+        // twice.
         let hop = self.windowing.hop().saturating_mul(8 * self.batch_size);
         let seconds = hop.saturating_mul(self.info.sessions).div_ceil(SAMPLE_RATE as usize);
         let frames = seconds.saturating_mul(reader.sample_rate() as usize);
         let enough = frames.saturating_mul(usize::from(reader.channels())).min(1 << 24);
-        let mut block = Vec::new();
-        while reader.next_block(&mut block)? {
-            if block.len() >= enough {
-                stream.push(&block)?;
-                block.clear();
+        let mut next_piece = |piece: &mut Vec<f32>| -> Result<bool> {
+            piece.clear();
+            while piece.len() < enough {
+                if !reader.next_block(piece)? {
+                    return Ok(false);
+                }
             }
+            Ok(true)
+        };
+        let (mut piece, mut next) = (Vec::new(), Vec::new());
+        let mut more = next_piece(&mut piece)?;
+        while more {
+            let (decoded, scored) = beside(|| next_piece(&mut next), || stream.push(&piece).map(drop));
+            scored?;
+            more = decoded?;
+            mem::swap(&mut piece, &mut next);
         }
-        stream.push(&block)?;
+        stream.push(&piece)?;
         stream.finish()
     }
 
@@ -315,6 +327,20 @@ impl Detector {
         }
         Ok(())
     }
+}
+
+/// Does one thing on another thread while it does the other here.
+fn beside<A: Send, B>(elsewhere: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
+    let mut waiting = Some(elsewhere);
+    let (done, here) = thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, || waiting.take().map(|work| work()));
+        let here = here();
+        let join = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (thread.ok().and_then(join), here)
+    });
+    // Where there is no thread to be had, one thing is done after the other.
+    let elsewhere = done.or_else(|| waiting.map(|work| work()));
+    (elsewhere.expect("done on the thread, or else after it"), here)
 }
 
 /// Where a batch that failed starts, in seconds, and why it did.

@@ -71,7 +71,8 @@ fn no_window_of_a_file_takes_more_than_a_run_of_the_model() {
         });
         println!("{runtime}: {of_runs} a window in memory, {of_file} of a file");
         assert!(of_runs >= 1.0, "a run takes at least its result");
-        // For a piece of eight windows there is something; for each of them, or for each block, there is nothing.
-        assert!((of_file - of_runs).abs() < 0.5, "{of_file} for {of_runs}");
+        // A thread for each piece of eight windows, which decodes the next one, is less than one allocation a window. One for
+        // each window beside that would be seen, and one for each block of the file is eighty.
+        assert!((of_file - of_runs).abs() < 1.5, "{of_file} for {of_runs}");
     }
 }

@@ -6,6 +6,7 @@ A source that is done leaves `OUT/clean/SOURCE/done`, with what was kept and dro
 """
 
 import argparse
+import fcntl
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -26,16 +27,19 @@ HOURS_A_SOURCE = 2.6
 def download(package, cache):
     """A Debian package's files, without installing it."""
     tree = cache / "unpacked" / package
-    if not tree.exists():
-        debs = cache / "debs"
-        debs.mkdir(parents=True, exist_ok=True)
-        if not list(debs.glob(f"{package}_*.deb")):
-            subprocess.run(["apt-get", "download", package], cwd=debs, check=True, stdout=subprocess.DEVNULL)
-        part = tree.with_name(f".{package}.part")
-        subprocess.run(["rm", "-rf", part], check=True)
-        part.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["dpkg", "-x", next(debs.glob(f"{package}_*.deb")), part], check=True)
-        part.rename(tree)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # of two processes that want the same package one waits
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tree.exists():
+            debs = cache / "debs"
+            debs.mkdir(exist_ok=True)
+            if not list(debs.glob(f"{package}_*.deb")):
+                subprocess.run(["apt-get", "download", package], cwd=debs, check=True, stdout=subprocess.DEVNULL)
+            part = tree.with_name(f".{package}.part")
+            subprocess.run(["rm", "-rf", part], check=True)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["dpkg", "-x", next(debs.glob(f"{package}_*.deb")), part], check=True)
+            part.rename(tree)
     return tree
 
 

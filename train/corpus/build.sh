@@ -75,7 +75,10 @@ done
 wait
 
 step "text to speech"
-"${python[@]}" tts.py "$out" >"$out/logs/tts.log" 2>"$out/logs/tts.err"
+for k in 0 1; do
+    "${python[@]}" tts.py "$out" --shard "$k/2" >"$out/logs/tts-$k.log" 2>"$out/logs/tts-$k.err" &
+done
+wait
 
 step "lists, conditions, pools"
 "${python[@]}" lists.py "$out"

@@ -1,6 +1,6 @@
 """Text-to-speech clips: OUT/spoof/ENGINE/VOICE/N.flac.
 
-    tts.py OUT [--engine NAME ...] [--share 1.0]
+    tts.py OUT [--engine NAME ...] [--shard K/N] [--share 1.0]
 
 Formant and statistical synthesis (espeak-ng, flite), diphones (festival), HMM and unit selection (festival), VITS
 (Piper), and StyleTTS 2 with an iSTFT decoder (Kokoro, and hibari, distilled from it). A voice's name says its settings.
@@ -186,19 +186,23 @@ def main():
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("out", type=Path)
     args.add_argument("--engine", action="append", choices=list(CLIPS))
+    args.add_argument("--shard", default="0/1")
     args.add_argument("--share", type=float, default=1.0)
     args = args.parse_args()
+    k, n = map(int, args.shard.split("/"))
     os.environ.setdefault("KOKORO_JA_CACHE", str(args.out / "cache" / "kokoro"))
-    jobs = [((n + 0.5) / CLIPS[e], e, n) for e in args.engine or CLIPS for n in range(CLIPS[e])]
+    jobs = [((clip + 0.5) / CLIPS[e], e, clip) for e in args.engine or CLIPS for clip in range(CLIPS[e])]
+    # A run that is stopped leaves the same share of every engine. Each shard has clips of them all.
+    mine = [job for job in sorted(jobs) if job[2] % n == k]
     failures = {}
-    for at, engine, n in sorted(jobs):  # a run that is stopped leaves the same share of every engine
+    for at, engine, clip in mine:
         if at > args.share:
             break
         try:
-            make(args.out, engine, n)
+            make(args.out, engine, clip)
         except Exception:
             failures[engine] = failures.get(engine, 0) + 1
-            print(engine, n, file=sys.stderr)
+            print(engine, clip, file=sys.stderr)
             traceback.print_exc()
     print(f"tts: done, failures {failures}", flush=True)
 
