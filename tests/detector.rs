@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bonafide::{
-    Detector, DetectorBuilder, Error, ExecutionProvider, Label, MIN_SAMPLES, ModelMetadata, Normalization, Note,
-    Runtime, Score, Tail,
+    Detector, DetectorBuilder, Error, ExecutionProvider, Label, Limits, MIN_SAMPLES, ModelMetadata, Normalization,
+    Note, Runtime, Score, Tail,
 };
 use bonafide_export::Options;
 use common::{Model, fixture, runtimes, speech};
@@ -275,6 +275,62 @@ fn errors_about_a_files_samples_name_the_file() {
         "{error}"
     );
     assert!(error.to_string().contains("short.wav"), "{error}");
+}
+
+/// A piece of a long file is decoded while the one before it is scored: of two faults the first one is told.
+#[test]
+fn the_first_fault_of_a_long_file_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.wav");
+    let samples: Vec<f32> = (0..100 * 16_000).map(|n| (n % 100) as f32 / 1000.0).collect();
+    let write = |faults: &[usize]| {
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 32,
+            sample_format: hound::SampleFormat::Float,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        for (n, &sample) in samples.iter().enumerate() {
+            let sample = if faults.contains(&n) { f32::NAN } else { sample };
+            writer.write_sample(sample).unwrap();
+        }
+        writer.finalize().unwrap();
+        // Until its end, wherever that is: no header tells that it is too long.
+        let mut bytes = std::fs::read(&path).unwrap();
+        let data = bytes.windows(4).position(|name| name == b"data").unwrap();
+        bytes[data + 4..data + 8].fill(0xff);
+        std::fs::write(&path, bytes).unwrap();
+    };
+    let model = Model::tiny();
+    let mut limits = Limits::default();
+    limits.max_seconds = 60;
+    for runtime in runtimes() {
+        let detector = model.detector(runtime).sessions(1);
+        let limited = detector.clone().limits(limits).build().unwrap();
+        let detector = detector.build().unwrap();
+        write(&[]);
+        let score = detector.score_file(&path).unwrap();
+        assert_eq!(score.windows.len(), 50);
+        assert_eq!(score, detector.score(&samples).unwrap());
+        let error = limited.score_file(&path).unwrap_err();
+        assert!(matches!(error, Error::AudioTooLong { limit: 60, .. }), "{error}");
+        for faults in [&[3 * 16_000, 40 * 16_000][..], &[50 * 16_000], &[99 * 16_000]] {
+            write(faults);
+            let error = detector.score_file(&path).unwrap_err();
+            assert!(
+                matches!(&error, Error::NotFinite { path: Some(p), index, .. } if *p == path && *index == faults[0]),
+                "{error}"
+            );
+            // Where it is before the limit, it comes before it.
+            let error = limited.score_file(&path).unwrap_err();
+            assert_eq!(
+                matches!(error, Error::AudioTooLong { .. }),
+                faults[0] > 48 * 16_000,
+                "{error}"
+            );
+        }
+    }
 }
 
 #[test]
