@@ -644,7 +644,7 @@ mod tests {
             clip[n * hop] = n as f32 / 100.0;
         }
         for failing in [0, 1, 7, 30] {
-            let before = std::mem::replace(&mut clip[failing * hop], -1.0);
+            let before = mem::replace(&mut clip[failing * hop], -1.0);
             let mut scores = Vec::new();
             let windows = (0..30).map(|n| Window {
                 start: n * hop,
