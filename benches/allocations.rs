@@ -1,13 +1,13 @@
 //! How often memory is taken for each further second of audio, and how much of it.
 //!
-//! `cargo bench --bench allocations` prints a table: the difference between a longer clip and a shorter one. What ONNX Runtime takes within itself is not seen from here; `growth`
-//! tells how much memory a process has at most.
+//! `cargo bench --bench allocations` prints a table: the difference between a longer clip and a shorter one. What ONNX
+//! Runtime takes within itself is not seen from here; `growth` tells how much memory a process has at most.
 
 use std::alloc::System;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use bonafide::{AudioReader, Detector, Resampler, Runtime, SAMPLE_RATE, Windowing, resample};
+use bonafide::{Audio, AudioReader, Detector, Resampler, Runtime, SAMPLE_RATE, Windowing, resample};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -56,11 +56,11 @@ fn main() -> Result<()> {
         taken(|| decode(path, usize::MAX))
     })?;
     by_length("resample it to 16 kHz", &|path| {
-        let samples = bonafide::Audio::read(path)?.to_mono();
+        let samples = Audio::read(path)?.to_mono();
         taken(|| resampled(&samples))
     })?;
     by_length("cut it into windows", &|path| {
-        let samples = bonafide::Audio::read(path)?.to_model_input()?;
+        let samples = Audio::read(path)?.to_model_input()?;
         taken(|| {
             Ok(Windowing::default()
                 .windows(&samples)
@@ -70,7 +70,7 @@ fn main() -> Result<()> {
     })?;
     for name in ["speech.flac", "speech.mp3", "speech.ogg", "speech.m4a", "speech.aac"] {
         let path = fixtures.join("audio").join(name);
-        let seconds = bonafide::Audio::read(&path)?.duration_seconds();
+        let seconds = Audio::read(&path)?.duration_seconds();
         let begun = taken(|| decode(&path, 1))?;
         row(
             &format!("decode {name}"),
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
             continue;
         };
         by_length(&format!("score it in memory, {runtime}"), &|path| {
-            let samples = bonafide::Audio::read(path)?.to_model_input()?;
+            let samples = Audio::read(path)?.to_model_input()?;
             taken(|| Ok(detector.score(&samples)?))
         })?;
         by_length(&format!("score its file, {runtime}"), &|path| {
@@ -127,7 +127,7 @@ fn resampled(samples: &[f32]) -> Result<usize> {
 fn stereo(folder: &Path, seconds: u32) -> Result<PathBuf> {
     let path = folder.join(format!("{seconds}.wav"));
     let speech = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/speech.wav");
-    let speech = bonafide::Audio::read(speech)?.to_model_input()?;
+    let speech = Audio::read(speech)?.to_model_input()?;
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 44_100,
