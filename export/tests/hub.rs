@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(unix)]
+#[path = "../../tests/common/full_disk.rs"]
+mod full_disk;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -285,7 +289,6 @@ fn fetches_what_an_export_needs() {
     assert!(!format!("{hub:?}").contains(TOKEN));
 }
 
-/// A limit on the size of files stands in for a full disk: both make a write fail.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_stops_a_download_that_can_go_on() {
@@ -307,9 +310,8 @@ fn a_full_disk_stops_a_download_that_can_go_on() {
     };
     // From one on which nothing fits, to one that holds all but the weights.
     for blocks in [0, 1, 4] {
-        let output = std::process::Command::new("sh")
-            .args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()])
-            .arg(env!("CARGO_BIN_EXE_bonafide-export"))
+        let program = Path::new(env!("CARGO_BIN_EXE_bonafide-export"));
+        let output = full_disk::on_a_full_disk(blocks, program)
             .arg("hf://owner/name")
             .arg(&model)
             .env("HF_ENDPOINT", &server.url)

@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod example;
+#[cfg(unix)]
+mod full_disk;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 
 use bonafide::{Audio, Detector, DetectorBuilder, Error, Runtime};
@@ -16,6 +17,9 @@ use tempfile::TempDir;
 
 #[allow(unused_imports, reason = "each test uses its part")]
 pub(crate) use example::example;
+#[cfg(unix)]
+#[allow(unused_imports, reason = "each test uses its part")]
+pub(crate) use full_disk::on_a_full_disk;
 
 /// A file of `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
@@ -103,16 +107,6 @@ pub fn runtimes() -> Vec<Runtime> {
         runtimes
     });
     RUNTIMES.clone()
-}
-
-/// A program on a disk where a file can't grow beyond some blocks of 512 or 1024 bytes: more can't be written, as when it
-/// is full.
-#[cfg(unix)]
-pub fn on_a_full_disk(blocks: u32, program: &Path) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
-    command.arg(program);
-    command
 }
 
 /// What a process holds.

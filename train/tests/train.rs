@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+#[cfg(unix)]
+#[path = "../../tests/common/full_disk.rs"]
+mod full_disk;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -297,25 +300,24 @@ fn lists_of_both_forms_say_what_is_wrong_with_them() {
     }
 }
 
-/// A limit on the size of files stands in for a full disk: both make a write fail.
 #[test]
 #[cfg(unix)]
 fn a_full_disk_stops_a_run_that_can_go_on() {
     let data = data();
-    let run = |prefix: &str| {
-        let path = |name: &str| data.path().join(name).display().to_string();
-        let command = format!(
-            "{prefix} exec '{}' scratch --quiet --train '{}' --dev '{}' --config '{}' --out '{}' --epochs 1 --batch 4",
-            env!("CARGO_BIN_EXE_bonafide-train"),
-            path("train.tsv"),
-            path("dev.tsv"),
-            path("config.json"),
-            path("out")
-        );
-        Command::new("sh").args(["-c", &command]).output().unwrap()
+    let program = Path::new(env!("CARGO_BIN_EXE_bonafide-train"));
+    let run = |mut command: Command| {
+        command.args(["scratch", "--quiet", "--epochs", "1", "--batch", "4"]);
+        for (option, name) in [
+            ("--train", "train.tsv"),
+            ("--dev", "dev.tsv"),
+            ("--config", "config.json"),
+            ("--out", "out"),
+        ] {
+            command.arg(option).arg(data.path().join(name));
+        }
+        command.output().unwrap()
     };
-    // The limit is in units of 512 bytes.
-    let output = run("trap '' XFSZ; ulimit -f 8;");
+    let output = run(full_disk::on_a_full_disk(8, program));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(
@@ -326,7 +328,7 @@ fn a_full_disk_stops_a_run_that_can_go_on() {
     let partial = |folder: &Path| fs::read_dir(folder).into_iter().flatten().count();
     assert!(!out.join("best/model.safetensors").exists() && partial(&out.join("best")) <= 3);
 
-    let output = run("");
+    let output = run(Command::new(program));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(out.join("best/model.safetensors").exists());
 }
