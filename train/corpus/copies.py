@@ -27,7 +27,7 @@ GAN = [
 ]  # fmt: skip
 DSP = [
     (5, world.plain), (8, world.coded), (8, world.pitch), (13, phase.from_mel), (8, phase.from_linear),
-    (6, phase.shaken), (6, phase.vocoder), (24, source_filter.nsf), (8, source_filter.lpc), (6, source_filter.mlsa),
+    (6, phase.shaken), (24, source_filter.nsf), (8, source_filter.lpc), (6, source_filter.mlsa),
     (8, codec2.resynthesise),
 ]  # fmt: skip
 HELD = [(1, lpcnet.resynthesise)]

@@ -22,12 +22,13 @@ import numpy as np
 
 from common import RATE, load, resample, rng_of, save, write_text
 from finish import finish
+from splits import KOKORO
 from texts import passage
 
 # Clips of each engine. Text-to-speech is the smaller part of the spoof material.
 CLIPS = {
     "espeak": 900, "flite": 420, "festival-diphone": 600,
-    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 300, "kokoro": 160,
+    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 300, "kokoro": 600,
 }  # fmt: skip
 
 FESTIVAL = {
@@ -148,14 +149,14 @@ def kokoro_parts():
 
 
 def kokoro(cache, n, rng, folder):
-    """Kokoro speaks English phonemes (hibari's front end makes them) with its Japanese voices, and blends of two."""
+    """Kokoro speaks English phonemes (hibari's front end makes them) with its Japanese voices, and blends of two of a split."""
     session, vocab, voices = kokoro_parts()
     text = passage(cache, "en", f"kokoro-{n}", seconds_of("kokoro", n))
     phonemes = hibari_voice().phonemize(text)
     tokens = [vocab[c] for c in (phonemes if isinstance(phonemes, str) else " ".join(phonemes)) if c in vocab][:480]
-    names = sorted(voices)
+    names = KOKORO["test" if rng.random() < 0.25 else "train"]
     a, b = (names[int(i)] for i in rng.integers(len(names), size=2))
-    share = float(rng.choice([0.0, 0.3, 0.5])) if a != b else 0.0
+    share = float(rng.uniform(0, 0.5)) if a != b else 0.0
     style = (1 - share) * voices[a] + share * voices[b]
     style = style[min(len(tokens), len(style)) - 1].reshape(1, 256).astype(np.float32)
     feed = {"tokens": np.array([[0, *tokens, 0]]), "style": style, "speed": np.array([rng.uniform(0.85, 1.15)], np.float32)}

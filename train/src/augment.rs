@@ -45,6 +45,8 @@ pub struct Recordings {
 mod chance {
     /// Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis leaves is faint.
     pub(super) const CLEAN: f64 = 0.35;
+    /// Nothing is done but what a telephone does: of what is listened to for machines, much is calls.
+    pub(super) const TELEPHONE: f64 = 0.15;
     pub(super) const TRIM: f64 = 0.3;
     pub(super) const REVERB: f64 = 0.3;
     pub(super) const DISTORTION: f64 = 0.3;
@@ -87,8 +89,11 @@ impl Augment {
 
 impl Recordings {
     fn apply(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
-        if !rng.random_bool(chance::CLEAN) {
+        let draw: f64 = rng.random();
+        if draw >= chance::CLEAN + chance::TELEPHONE {
             self.degrade(window, rng);
+        } else if draw >= chance::CLEAN {
+            codec::telephone(window, rng);
         }
         level(window, rng);
     }

@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use crate::list::Clip;
-use crate::{Error, Result};
+use crate::network::CLASSES;
+use crate::{Error, Result, recipe};
 
 /// Clips that can be used, and the windows they are cut into: each is a sample with its clip's label.
 pub struct Clips {
@@ -25,6 +26,17 @@ pub struct Clips {
     digest: String,
     /// Files that can't be used, and why.
     pub bad: Vec<(PathBuf, String)>,
+}
+
+/// The most that a window weighs beside others of its label, lest a few windows of one speaker move everything.
+const HEAVIEST: f32 = 4.0;
+
+/// Which of the two logits a label's is.
+pub(crate) fn class(label: Label) -> usize {
+    match label {
+        Label::Bonafide => 0,
+        Label::Spoof => 1,
+    }
 }
 
 /// A window of a clip.
@@ -191,6 +203,31 @@ impl Clips {
         [bonafide, self.clips.len() - bonafide]
     }
 
+    /// What each window weighs for both labels of its speaker to weigh the same: half the speaker's windows by those of
+    /// the label, at most [`HEAVIEST`]; 1 where a speaker has one label only, or is unknown.
+    pub(crate) fn speaker_weights(&self) -> Vec<f32> {
+        let of = |at: &WindowAt| &self.clips[at.clip];
+        let mut counts: HashMap<&str, [usize; CLASSES]> = HashMap::new();
+        for clip in self.windows.iter().map(of) {
+            counts.entry(&clip.speaker).or_default()[class(clip.label)] += 1;
+        }
+        let weight = |clip: &Clip| match counts[clip.speaker.as_str()] {
+            _ if clip.speaker == "-" => 1.0,
+            [0, _] | [_, 0] => 1.0,
+            counts => recipe::class_weights(counts)[class(clip.label)].min(HEAVIEST),
+        };
+        self.windows.iter().map(of).map(weight).collect()
+    }
+
+    /// What the windows of each label weigh together.
+    pub(crate) fn totals(&self, weights: &[f32]) -> [f64; CLASSES] {
+        let mut totals = [0.0; CLASSES];
+        for (window, &weight) in weights.iter().enumerate() {
+            totals[class(self.label(window))] += f64::from(weight);
+        }
+        totals
+    }
+
     /// SHA-256 of all samples, in hexadecimal.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
@@ -262,4 +299,50 @@ fn decode(path: &Path) -> Result<Vec<f32>> {
         path: path.to_owned(),
         fault,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_labels_of_a_speaker_weigh_the_same() {
+        use Label::{Bonafide, Spoof};
+        let said = [("a", Bonafide, 1), ("a", Spoof, 3), ("b", Bonafide, 9), ("b", Spoof, 1)];
+        let alone = [("c", Spoof, 2), ("-", Bonafide, 1), ("-", Spoof, 5)];
+        let clips: Vec<Clip> = (said.iter().chain(&alone))
+            .map(|&(speaker, label, _)| Clip {
+                path: PathBuf::new(),
+                label,
+                source: "-".to_owned(),
+                speaker: speaker.to_owned(),
+                recording: "-".to_owned(),
+            })
+            .collect();
+        let counts = said.iter().chain(&alone).map(|&(_, _, windows)| windows);
+        let windows: Vec<WindowAt> = (counts.enumerate())
+            .flat_map(|(clip, windows)| (0..windows).map(move |index| WindowAt { clip, index }))
+            .collect();
+        let second = std::num::NonZeroUsize::new(16_000).unwrap();
+        let all = Clips {
+            clips,
+            samples: Vec::new(),
+            windows,
+            groups: Vec::new(),
+            firsts: Vec::new(),
+            windowing: Windowing::new(second, second),
+            digest: String::new(),
+            bad: Vec::new(),
+        };
+        let weights = all.speaker_weights();
+        let (a, rest) = weights.split_at(4);
+        assert_eq!(a, [2.0, 2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0]);
+        // The one spoof window of ten would weigh 5.
+        assert_eq!(rest[9], HEAVIEST);
+        assert!(rest[..9].iter().all(|&weight| weight == 10.0 / 18.0));
+        assert!(rest[10..].iter().all(|&weight| weight == 1.0));
+
+        let totals = all.totals(&weights);
+        assert!((totals[0] - (2.0 + 5.0 + 1.0)).abs() < 1e-5 && (totals[1] - (2.0 + 4.0 + 7.0)).abs() < 1e-5);
+    }
 }

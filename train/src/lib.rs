@@ -33,6 +33,7 @@ mod run;
 mod settings;
 mod source;
 mod state;
+mod step;
 
 pub use augment::{Augment, Pool, Recordings};
 pub use clips::{Clips, Reading};
@@ -42,4 +43,4 @@ pub use log::Epoch;
 pub use network::{Cut, Network, Pass, Weights};
 pub use recipe::{AdamW, Schedule, class_weights, cross_entropy};
 pub use run::{Report, train};
-pub use settings::{Augmentation, Settings, Stage};
+pub use settings::{Augmentation, Balance, Settings, Stage};

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_train::{Augmentation, Report, Settings, Stage, train};
+use bonafide_train::{Augmentation, Balance, Report, Settings, Stage, train};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Trains an anti-spoofing network on the processor, without Python.
@@ -96,6 +96,12 @@ struct Common {
     /// Impulse responses of rooms for --augment strong
     #[arg(long, value_name = "DIR")]
     rooms: Option<PathBuf>,
+    /// What weighs the same in the loss [default: labels, from scratch speakers]
+    #[arg(long)]
+    balance: Option<Even>,
+    /// Parts that a batch is split into, each worked on by threads and batch norms of its own [default: 1, from scratch 2]
+    #[arg(long)]
+    parts: Option<usize>,
     /// Most bands and frames of the small network's spectrogram that are masked [default: 30,20 from scratch]
     #[arg(long, value_name = "BANDS,FRAMES", value_parser = masks)]
     masks: Option<[usize; 2]>,
@@ -145,6 +151,14 @@ enum Kind {
     Strong,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Even {
+    /// Both labels in all
+    Labels,
+    /// Both labels of each speaker too, so that a voice or its channel says nothing of the label
+    Speakers,
+}
+
 #[derive(Clone, Copy)]
 struct WarmUp(Option<f64>);
 
@@ -190,6 +204,12 @@ impl Common {
             None if stage == Stage::Scratch => strong,
             None => settings.augmentation,
         };
+        settings.balance = match self.balance {
+            Some(Even::Labels) => Balance::Labels,
+            Some(Even::Speakers) => Balance::Speakers,
+            None => settings.balance,
+        };
+        settings.parts = self.parts.unwrap_or(settings.parts);
         settings.masks = self.masks.unwrap_or(settings.masks);
         settings.label_smoothing = self.label_smoothing;
         settings.mixup = self.mixup;

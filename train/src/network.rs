@@ -9,6 +9,7 @@ use std::path::Path;
 use bonafide_export::LiteConfig;
 use candle_core::Tensor;
 use rand_chacha::ChaCha8Rng;
+pub(crate) use weights::Measured;
 use weights::Parameter;
 pub use weights::{Pass, Weights};
 

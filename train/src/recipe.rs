@@ -41,12 +41,17 @@ impl Schedule {
 /// The weight of each class by its count: total / (classes · count), so that both weigh the same in all.
 #[must_use]
 pub fn class_weights(counts: [usize; CLASSES]) -> [f32; CLASSES] {
-    let total: usize = counts.iter().sum();
-    counts.map(|count| (total as f64 / (CLASSES * count.max(1)) as f64) as f32)
+    even(counts.map(|count| count as f64))
 }
 
-/// Cross-entropy of `logits [batch, 2]`, each target being a probability of each class, weighted by class and divided
-/// by the sum of the weights, as PyTorch does for targets that are classes.
+/// The weight of each class by what its samples weigh together, likewise.
+pub(crate) fn even(totals: [f64; CLASSES]) -> [f32; CLASSES] {
+    let all: f64 = totals.iter().sum();
+    totals.map(|total| (all / (CLASSES as f64 * total.max(1.0))) as f32)
+}
+
+/// Cross-entropy of `logits [batch, 2]`, each target being a probability of each class, or such a one times the weight of
+/// its sample, weighted by class and divided by the sum of the weights, as PyTorch does for targets that are classes.
 ///
 /// # Errors
 ///
@@ -74,6 +79,16 @@ pub(crate) fn gradients(weights: &Weights, store: &GradStore) -> Result<Gradient
         }
     }
     Ok(all)
+}
+
+/// Adds the gradients of another part of a batch.
+pub(crate) fn add(sum: &mut Gradients, other: Gradients) {
+    for (name, other) in other {
+        match sum.get_mut(&name) {
+            Some(sum) => sum.iter_mut().zip(other).for_each(|(sum, x)| *sum += x),
+            None => drop(sum.insert(name, other)),
+        }
+    }
 }
 
 /// Scales all gradients down so that their common norm is at most `limit`, and returns what it was.

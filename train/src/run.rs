@@ -5,22 +5,21 @@ use std::time::Instant;
 
 use bonafide::metrics::Trials;
 use bonafide::{Label, Windowing};
-use candle_core::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
-use rand_distr::{Beta, Distribution};
 use serde_json::json;
 
 use crate::augment::{Augment, Pool, Recordings, generator};
 use crate::cache::Cache;
 use crate::checkpoint::{self, Start};
-use crate::clips::{Clips, Reading};
+use crate::clips::{Clips, Reading, class};
 use crate::frozen::{self, Frozen};
 use crate::log::{self, Epoch};
 use crate::network::{CLASSES, Cut, Network, Pass, Weights};
 use crate::recipe::{self, AdamW, Schedule};
-use crate::settings::{Augmentation, Settings, Stage};
+use crate::settings::{Augmentation, Balance, Settings, Stage};
 use crate::source::{Source, Windows, batches, prefetched, purpose};
 use crate::state::{self, Average, Progress};
+use crate::step::{Sample, Stepper, threads};
 use crate::{Error, Result, curves, files, list};
 
 /// Parameters that the reference's stages train of wav2vec2-base.
@@ -146,6 +145,8 @@ struct Run<'a> {
     optimiser: AdamW,
     progress: Progress,
     class_weights: [f32; CLASSES],
+    /// What a window of the training list weighs beside the others of its label.
+    window_weights: Vec<f32>,
     /// Steps of this process.
     steps: usize,
 }
@@ -225,7 +226,7 @@ impl<'a> Run<'a> {
             Some(resumed) => resumed,
             None => {
                 let average = if settings.average > 0.0 {
-                    trained_numbers(&start.weights)?
+                    start.weights.moving()?
                 } else {
                     Average::new()
                 };
@@ -242,10 +243,18 @@ impl<'a> Run<'a> {
             settings,
             &format!("{} parameters are trained", start.weights.trained_count()),
         );
+        let (class_weights, window_weights) = match settings.balance {
+            Balance::Labels => (recipe::class_weights(train.counts()), vec![1.0; train.windows()]),
+            Balance::Speakers => {
+                let weights = train.speaker_weights();
+                (recipe::even(train.totals(&weights)), weights)
+            }
+        };
         Ok(Self {
             cut: cut(settings, &start.network),
             augment: augment(&settings.augmentation)?,
-            class_weights: recipe::class_weights(train.counts()),
+            class_weights,
+            window_weights,
             settings,
             start,
             train,
@@ -383,6 +392,7 @@ impl<'a> Run<'a> {
             class_weights: self.class_weights,
             optimiser: &mut self.optimiser,
             average: &mut self.average,
+            threads: threads(settings.parts)?,
         };
         let last_eer = self
             .progress
@@ -391,8 +401,12 @@ impl<'a> Run<'a> {
             .map(|line| format!(", EER {:.2} %", 100.0 * line.dev_eer));
         prefetched(&source, of_epoch, &batches[done..], |index, windows, rows| {
             let step = done + index;
-            let labels: Vec<Label> = windows.iter().map(|&window| self.train.label(window)).collect();
-            let (loss, norm) = stepper.step(epoch, step, &rows.into_tensor()?, &labels, rate(step))?;
+            let sample = |&window: &usize| Sample {
+                label: self.train.label(window),
+                weight: self.window_weights[window],
+            };
+            let samples: Vec<Sample> = windows.iter().map(sample).collect();
+            let (loss, norm) = stepper.step(epoch, step, &rows.into_tensor()?, &samples, rate(step))?;
             trained += windows.len();
             self.steps += 1;
             self.progress.step = step + 1;
@@ -508,12 +522,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The numbers of the trained parameters.
-fn trained_numbers(weights: &Weights) -> Result<Average> {
-    let numbers = |(name, var): (&str, &candle_core::Var)| Ok((name.to_owned(), var.flatten_all()?.to_vec1()?));
-    weights.trained().map(numbers).collect()
-}
-
 /// The cached output of the frozen part for the windows of a list, made if need be.
 fn cache(
     settings: &Settings,
@@ -567,87 +575,6 @@ fn cache(
     Ok(cache)
 }
 
-/// What an optimisation step works on.
-struct Stepper<'a> {
-    settings: &'a Settings,
-    start: &'a Start,
-    cut: Cut,
-    class_weights: [f32; CLASSES],
-    optimiser: &'a mut AdamW,
-    average: &'a mut Average,
-}
-
-impl Stepper<'_> {
-    /// One step. Returns its loss and the gradients' norm before clipping.
-    fn step(&mut self, epoch: usize, step: usize, batch: &Tensor, labels: &[Label], rate: f64) -> Result<(f64, f64)> {
-        let (settings, weights) = (self.settings, &self.start.weights);
-        let smoothing = settings.label_smoothing;
-        let mut targets: Vec<[f32; CLASSES]> = labels
-            .iter()
-            .map(|label| match label {
-                Label::Bonafide => [1.0 - smoothing / 2.0, smoothing / 2.0],
-                Label::Spoof => [smoothing / 2.0, 1.0 - smoothing / 2.0],
-            })
-            .collect();
-        let mixed;
-        let batch = if settings.mixup > 0.0 {
-            mixed = self.mix(epoch, step, batch, &mut targets)?;
-            &mixed
-        } else {
-            batch
-        };
-
-        let rng = generator(settings.seed, &[purpose::STEP, epoch as u64, step as u64]);
-        let pass = Pass::training(weights, rng).masks(settings.masks);
-        let logits = self.start.network.logits(&pass, batch, self.cut)?;
-        let loss = recipe::cross_entropy(&logits, &targets, self.class_weights)?;
-        let value = recipe::finite("the loss", f64::from(loss.to_scalar::<f32>()?), epoch + 1, step)?;
-        let norm = self.optimiser.descend(weights, &loss, settings.clip, rate)?;
-        recipe::finite("the gradients' norm", norm, epoch + 1, step)?;
-
-        if settings.average > 0.0 {
-            // Over the first steps the mean forgets faster, so that it does not remember the beginning.
-            let steps = self.optimiser.steps() as f64;
-            let decay = settings.average.min((1.0 + steps) / (10.0 + steps)) as f32;
-            for (name, numbers) in trained_numbers(weights)? {
-                if let Some(average) = self.average.get_mut(&name) {
-                    average
-                        .iter_mut()
-                        .zip(numbers)
-                        .for_each(|(mean, x)| *mean += (1.0 - decay) * (x - *mean));
-                }
-            }
-        }
-        Ok((value, norm))
-    }
-
-    /// Mixes each window with the next in the batch, by a weight drawn for the batch.
-    fn mix(&self, epoch: usize, step: usize, batch: &Tensor, targets: &mut Vec<[f32; CLASSES]>) -> Result<Tensor> {
-        let alpha = self.settings.mixup;
-        let mut rng = generator(self.settings.seed, &[purpose::MIXUP, epoch as u64, step as u64]);
-        let weight: f32 = match Beta::new(alpha, alpha) {
-            Ok(beta) => beta.sample(&mut rng),
-            Err(_) => 1.0,
-        };
-        let rows = batch.dim(0)?;
-        let rolled = if rows > 1 {
-            Tensor::cat(&[batch.narrow(0, 1, rows - 1)?, batch.narrow(0, 0, 1)?], 0)?
-        } else {
-            batch.clone()
-        };
-        let of = |target: &[f32; CLASSES], other: &[f32; CLASSES]| {
-            std::array::from_fn(|class| weight * target[class] + (1.0 - weight) * other[class])
-        };
-        let next = targets.iter().cycle().skip(1);
-        *targets = targets
-            .iter()
-            .zip(next)
-            .map(|(target, other)| of(target, other))
-            .collect();
-        Ok(((batch * f64::from(weight))? + (rolled * f64::from(1.0 - weight))?)?)
-    }
-}
-
 /// What the development set came to.
 struct Scored {
     loss: f64,
@@ -663,13 +590,6 @@ struct Scores {
     clips: std::collections::BTreeMap<usize, (Label, f64, usize)>,
     loss: f64,
     weight: f64,
-}
-
-fn class(label: Label) -> usize {
-    match label {
-        Label::Bonafide => 0,
-        Label::Spoof => 1,
-    }
 }
 
 impl Scores {

@@ -37,6 +37,17 @@ pub enum Augmentation {
     },
 }
 
+/// What weighs the same in the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Balance {
+    /// Both labels in all: the reference's class weights.
+    Labels,
+    /// Both labels of each speaker too, so that a voice, its microphone and its channel say nothing of the label. Who
+    /// speaks in one label only weighs by windows.
+    Speakers,
+}
+
 /// All that decides what a run comes to. [`Settings::new`] gives the recipe of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -76,6 +87,10 @@ pub struct Settings {
     pub seed: u64,
     /// What is done to training windows.
     pub augmentation: Augmentation,
+    /// What weighs the same in the loss.
+    pub balance: Balance,
+    /// Parts that a batch is split into, from 1, each worked on by threads and batch norms of its own.
+    pub parts: usize,
     /// How much probability goes from the label to the other, half of it at most.
     pub label_smoothing: f32,
     /// α of the Beta distribution that windows are mixed by in pairs; 0 for not at all.
@@ -128,6 +143,8 @@ impl Settings {
             patience: 3,
             seed: 42,
             augmentation: Augmentation::None,
+            balance: Balance::Labels,
+            parts: 1,
             label_smoothing: 0.0,
             mixup: 0.0,
             masks: [0, 0],
@@ -161,6 +178,8 @@ impl Settings {
                     babble: None,
                     rooms: None,
                 },
+                balance: Balance::Speakers,
+                parts: 2,
                 masks: [30, 20],
                 average: 0.998,
                 cache: false,
@@ -178,6 +197,7 @@ impl Settings {
         let from_one = |setting, n: usize| check(setting, "a number from 1", &n, n > 0);
         from_one("--epochs", self.epochs)?;
         from_one("--batch", self.batch)?;
+        from_one("--parts", self.parts)?;
         from_one("--patience", self.patience)?;
         from_one("--variants", self.variants)?;
         from_one("--save-every", self.save_every)?;

@@ -247,6 +247,27 @@ fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
     }
 }
 
+/// A network without batch norms learns the same of a batch in parts as of the whole.
+#[test]
+fn a_batch_in_parts_is_the_batch_but_for_rounding() {
+    let data = data();
+    let run = |parts: usize| {
+        let mut scratch = settings(&data, Stage::Scratch, &format!("parts-{parts}"));
+        scratch.parts = parts;
+        scratch.masks = [0, 0];
+        // Twelve clips in batches of seven: parts of unlike sizes and weights, and an incomplete batch.
+        scratch.batch = 7;
+        train(&scratch).unwrap()
+    };
+    let (whole, parts) = (run(1), run(3));
+    for (whole, parts) in whole.log.iter().zip(&parts.log) {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-4 * b.abs(), "{a} {b}");
+        near(whole.train_loss, parts.train_loss);
+        near(whole.dev_loss, parts.dev_loss);
+        near(whole.gradient_norm, parts.gradient_norm);
+    }
+}
+
 #[test]
 fn bad_clips_are_skipped_until_they_are_too_many() {
     let data = data();

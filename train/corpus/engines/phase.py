@@ -3,13 +3,12 @@
 - `griffinlim-mel`: from a mel spectrogram by its pseudo-inverse, 8 to 60 iterations of fast Griffin-Lim.
 - `griffinlim`: from the linear magnitude, with a random frame size.
 - `phase-random`: the recording's phase shaken, a pass or two of Griffin-Lim.
-- `phase-vocoder`: stretched in time by a phase vocoder and resampled back: another pitch.
 """
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from common import RATE, resample
+from common import RATE
 from mel import istft, slaney, stft
 
 
@@ -51,19 +50,3 @@ def shaken(x, rng):
     frames = stft(x, size, hop)
     phase = np.angle(frames) + rng.uniform(0.5, 1.5) * rng.standard_normal(frames.shape)
     return griffin_lim(np.abs(frames), hop, len(x), int(rng.integers(1, 4)), rng, phase), "phase-random"
-
-
-def vocoder(x, rng):
-    shift = 2 ** (rng.uniform(0.08, 0.35) * rng.choice([-1, 1]))
-    size, hop = 512, 128
-    frames = stft(x, size, hop)
-    at = np.arange(0, len(frames) - 1, 1 / shift)
-    low = at.astype(int)
-    share = (at - low)[:, None]
-    magnitude = np.abs(frames[low]) * (1 - share) + np.abs(frames[low + 1]) * share
-    advance = 2 * np.pi * hop * np.arange(size // 2 + 1) / size
-    step = np.angle(frames[low + 1]) - np.angle(frames[low]) - advance
-    step = step - 2 * np.pi * np.round(step / (2 * np.pi)) + advance
-    phase = np.angle(frames[0]) + np.cumsum(step, axis=0)
-    y = istft(magnitude * np.exp(1j * phase), hop, int(len(x) * shift))
-    return resample(y, int(RATE * shift), RATE), "phase-vocoder"

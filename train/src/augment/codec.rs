@@ -9,13 +9,18 @@ use super::{band, transform};
 /// Encodes the window with one of the codecs, and decodes it.
 pub(super) fn pass(window: &mut [f32], rng: &mut ChaCha8Rng) {
     match rng.random_range(0..7) {
-        0 => at_8_khz(window, rng, mu_law),
-        1 => at_8_khz(window, rng, a_law),
+        0 | 1 => telephone(window, rng),
         2 => at_8_khz(window, rng, adpcm),
         3 => adpcm(window),
         4 => steps(window, rng.random_range(7..12)),
         _ => transform::code(window, rng),
     }
+}
+
+/// A telephone's band and G.711, in one of its two laws.
+pub(super) fn telephone(window: &mut [f32], rng: &mut ChaCha8Rng) {
+    let law = if rng.random_bool(0.5) { mu_law } else { a_law };
+    at_8_khz(window, rng, law);
 }
 
 /// Codes every other sample, after the telephone's band filter, and fills in the ones between.

@@ -166,6 +166,23 @@ impl Weights {
         Ok(all)
     }
 
+    /// What a running mean of a network is made of: the trained numbers and the measured ones, by name.
+    pub(crate) fn moving(&self) -> Result<BTreeMap<String, Vec<f32>>> {
+        Ok(self.unfrozen()?.into_iter().map(|(name, (_, x))| (name, x)).collect())
+    }
+
+    /// Moves the running means and variances towards what passes in training measured.
+    pub(crate) fn measure(&self, measured: &Measured) {
+        let mut running = self.measured();
+        for (name, batch) in measured {
+            if let Some(running) = running.get_mut(name) {
+                for (running, &x) in running.iter_mut().zip(batch) {
+                    *running += BATCH_NORM_MOMENTUM * (x - *running);
+                }
+            }
+        }
+    }
+
     /// SHA-256 of the frozen tensors, in hexadecimal.
     pub(crate) fn frozen_digest(&self) -> Result<String> {
         let mut hasher = Sha256::new();
@@ -208,9 +225,13 @@ impl Weights {
     }
 }
 
+/// Means and variances of a batch, by the name of what runs after them.
+pub(crate) type Measured = Vec<(String, Vec<f32>)>;
+
 /// One way through a network: with its weights, in training or not.
 pub struct Pass<'a> {
     weights: &'a Weights,
+    measured: RefCell<Measured>,
     /// Draws dropout's masks; `None` when scoring.
     training: Option<RefCell<ChaCha8Rng>>,
     /// Most bands and frames of a spectrogram to mask in training.
@@ -229,19 +250,26 @@ impl<'a> Pass<'a> {
     pub fn scoring(weights: &'a Weights) -> Self {
         Self {
             weights,
+            measured: RefCell::default(),
             training: None,
             masks: [0, 0],
         }
     }
 
-    /// A pass that trains: batch norms use and measure the batch's own moments, and dropout is drawn from `rng`.
+    /// A pass that trains: batch norms use the batch's own moments, and dropout is drawn from `rng`.
     #[must_use]
     pub fn training(weights: &'a Weights, rng: ChaCha8Rng) -> Self {
         Self {
             weights,
+            measured: RefCell::default(),
             training: Some(RefCell::new(rng)),
             masks: [0, 0],
         }
+    }
+
+    /// What the batch norms of this pass measured.
+    pub(crate) fn measured(self) -> Measured {
+        self.measured.into_inner()
     }
 
     /// Masks up to so many bands and frames of each spectrogram in training.
@@ -325,8 +353,8 @@ impl<'a> Pass<'a> {
         let weight = self.weight(&format!("{name}.weight"))?;
         let bias = self.weight(&format!("{name}.bias"))?;
         let (mean_name, variance_name) = (format!("{name}.running_mean"), format!("{name}.running_var"));
-        let mut measured = self.weights.measured();
         if self.training.is_none() {
+            let measured = self.weights.measured();
             let (Some(mean), Some(variance)) = (measured.get(&mean_name), measured.get(&variance_name)) else {
                 bail!("there is no tensor `{mean_name}` or `{variance_name}`");
             };
@@ -343,17 +371,12 @@ impl<'a> Pass<'a> {
             return ops::scale_shift(x, &scale, &shift, activation);
         }
         let (out, moments) = ops::batch_norm(x, weight, bias, BATCH_NORM_EPS, activation)?;
-        let mut update = |name: &str, batch: &[f32], factor: f32| {
-            if let Some(running) = measured.get_mut(name) {
-                for (running, &x) in running.iter_mut().zip(batch) {
-                    *running += BATCH_NORM_MOMENTUM * (x * factor - *running);
-                }
-            }
-        };
         // PyTorch keeps the unbiased variance.
         let count = moments.count as f32;
-        update(&mean_name, &moments.mean, 1.0);
-        update(&variance_name, &moments.variance, count / (count - 1.0).max(1.0));
+        let unbiased = count / (count - 1.0).max(1.0);
+        let variance = moments.variance.iter().map(|variance| variance * unbiased).collect();
+        let mut measured = self.measured.borrow_mut();
+        measured.extend([(mean_name, moments.mean), (variance_name, variance)]);
         Ok(out)
     }
 
