@@ -28,7 +28,7 @@ from texts import passage
 # Clips of each engine. Text-to-speech is the smaller part of the spoof material.
 CLIPS = {
     "espeak": 900, "flite": 420, "festival-diphone": 600,
-    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 300, "kokoro": 600,
+    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 300, "kokoro": 320,
 }  # fmt: skip
 
 FESTIVAL = {
