@@ -9,7 +9,7 @@ from cut import LONGEST, RATE, SHORTEST, join_short, pieces, trim
 from finish import finish
 from leaks import equal_error_rate
 from lists import package_of
-from splits import HELD_OUT, split_of, split_of_voice
+from splits import HELD_OUT, KOKORO, split_of, split_of_voice
 
 
 class Corpus(unittest.TestCase):
@@ -29,6 +29,12 @@ class Corpus(unittest.TestCase):
         for engine in HELD_OUT:
             self.assertEqual({split_of_voice(engine, f"v{n}") for n in range(200)}, {"test"})
         self.assertEqual({split_of_voice("espeak", f"v{n}") for n in range(200)}, {"train", "dev", "test"})
+
+    def test_a_blend_of_kokoros_voices_is_in_their_split(self):
+        self.assertFalse(set(KOKORO["train"]) & set(KOKORO["test"]))
+        for split, voices in KOKORO.items():
+            names = [*voices, *(f"{a}-{b}" for a in voices for b in voices)]
+            self.assertEqual({split_of_voice("kokoro", f"kokoro-{name}") for name in names}, {split})
 
     def test_a_long_recording_is_cut_at_its_pause(self):
         rng = np.random.default_rng(0)

@@ -149,7 +149,7 @@ def kokoro_parts():
 
 
 def kokoro(cache, n, rng, folder):
-    """Kokoro speaks English phonemes (hibari's front end makes them) with its Japanese voices, and blends of two of a split."""
+    """English phonemes, which hibari's front end makes, in Kokoro's Japanese voices, and in blends of two of a split."""
     session, vocab, voices = kokoro_parts()
     text = passage(cache, "en", f"kokoro-{n}", seconds_of("kokoro", n))
     phonemes = hibari_voice().phonemize(text)
