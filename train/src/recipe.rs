@@ -158,7 +158,18 @@ impl AdamW {
     ///
     /// [`Error::Candle`] if there is no memory for the gradients.
     pub fn descend(&mut self, weights: &Weights, loss: &Tensor, limit: f64, learning_rate: f64) -> Result<f64> {
-        let mut gradients = gradients(weights, &loss.backward()?)?;
+        let gradients = gradients(weights, &loss.backward()?)?;
+        self.follow(weights, gradients, limit, learning_rate)
+    }
+
+    /// One step along gradients, clipped likewise; none where their norm is not finite. Returns the norm before clipping.
+    pub(crate) fn follow(
+        &mut self,
+        weights: &Weights,
+        mut gradients: Gradients,
+        limit: f64,
+        learning_rate: f64,
+    ) -> Result<f64> {
         let norm = clip(&mut gradients, limit);
         if norm.is_finite() {
             self.step(weights, &gradients, learning_rate)?;

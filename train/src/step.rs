@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use rand_distr::{Beta, Distribution};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::Result;
 use crate::augment::generator;
 use crate::checkpoint::Start;
 use crate::network::{CLASSES, Cut, Measured, Pass};
@@ -12,7 +13,6 @@ use crate::recipe::{self, AdamW, Gradients};
 use crate::settings::Settings;
 use crate::source::purpose;
 use crate::state::Average;
-use crate::{Error, Result};
 
 /// What is known of a window of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub(crate) fn threads(parts: usize) -> Result<Vec<ThreadPool>> {
     let each = (rayon::current_num_threads() / parts).max(1);
     let pool = |_| {
         let built = ThreadPoolBuilder::new().num_threads(each).build();
-        built.map_err(|error| Error::Candle(candle_core::Error::Msg(error.to_string())))
+        built.map_err(|error| candle_core::Error::Msg(error.to_string()).into())
     };
     (0..parts).map(pool).collect()
 }
@@ -85,9 +85,8 @@ impl Stepper<'_> {
             weights.measure(&part.measured);
         }
         recipe::finite("the loss", loss, epoch + 1, step)?;
-        let norm = recipe::clip(&mut gradients, settings.clip);
+        let norm = self.optimiser.follow(weights, gradients, settings.clip, rate)?;
         recipe::finite("the gradients' norm", norm, epoch + 1, step)?;
-        self.optimiser.step(weights, &gradients, rate)?;
 
         if settings.average > 0.0 {
             // Over the first steps the mean forgets faster, so that it does not remember the beginning.
