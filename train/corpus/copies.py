@@ -22,8 +22,8 @@ from splits import split_of
 
 # (weight, engine): a clip gets one of the first table, mostly one of the second, and in test perhaps one of the third.
 GAN = [
-    (4, hifigan.plain), (6, hifigan.rate), (7, hifigan.smooth), (4, hifigan.pitch), (11, hifigan.perturbed),
-    (16, fargan.plain), (28, fargan.perturbed), (24, fargan.smooth),
+    (12, hifigan.plain), (10, hifigan.rate), (14, hifigan.smooth), (6, hifigan.pitch), (14, hifigan.perturbed),
+    (11, fargan.plain), (18, fargan.perturbed), (15, fargan.smooth),
 ]  # fmt: skip
 DSP = [
     (5, world.plain), (8, world.coded), (8, world.pitch), (13, phase.from_mel), (8, phase.from_linear),

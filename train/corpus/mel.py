@@ -1,4 +1,7 @@
-"""The mel spectrogram that HiFi-GAN takes: 22,050 Hz, FFT 1024, hop 256, 80 Slaney bands 0 to 8 kHz, natural log."""
+"""The mel spectrograms that HiFi-GAN's generators take: 80 Slaney bands 0 to 8 kHz, natural log. The usual one is of 22,050 Hz,
+FFT 1024, hop 256."""
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,10 +22,6 @@ def slaney(rate=RATE, size=SIZE, bands=BANDS, top=TOP):
     up = (f - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     down = (edges[2:, None] - f) / (edges[2:] - edges[1:-1])[:, None]
     return np.maximum(0, np.minimum(up, down)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-
-
-WINDOW = np.hanning(SIZE + 1)[:-1]
-FILTERS = slaney()
 
 
 def stft(x, size=SIZE, hop=HOP):
@@ -54,10 +53,14 @@ def istft(frames, hop, length):
     return np.pad(y, (0, length - len(y)))
 
 
-def log_mel(x):
-    """[80, frames] of samples at `RATE`, as HiFi-GAN's own training code makes it (reflect by (1024 − 256) / 2)."""
-    pad = (SIZE - HOP) // 2
-    x = np.pad(np.asarray(x, np.float64), pad, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(x, SIZE)[::HOP]
-    magnitude = np.sqrt(np.abs(np.fft.rfft(frames * WINDOW)) ** 2 + 1e-9)
-    return np.log(np.maximum(magnitude @ FILTERS.T, 1e-5)).T.astype(np.float32)
+@lru_cache(maxsize=None)
+def filters(rate, size):
+    return slaney(rate, size)
+
+
+def log_mel(x, rate=RATE, size=SIZE, hop=HOP):
+    """[80, frames] of samples at `rate`, as HiFi-GAN's own training code makes it (reflect by (size − hop) / 2)."""
+    x = np.pad(np.asarray(x, np.float64), (size - hop) // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(x, size)[::hop]
+    magnitude = np.sqrt(np.abs(np.fft.rfft(frames * np.hanning(size + 1)[:-1])) ** 2 + 1e-9)
+    return np.log(np.maximum(magnitude @ filters(rate, size).T, 1e-5)).T.astype(np.float32)

