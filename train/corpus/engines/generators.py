@@ -115,7 +115,8 @@ class Graph:
 
     def raised(self, x, name, rate, kernel):
         """`rate` samples in place of one."""
-        before = (kernel - rate) // 2
+        # Where the kernel exceeds the rate by an odd number, PyTorch's files pad by the larger half, and add a sample at the end.
+        before = (kernel - rate + 1) // 2
         return self.convolution("ConvTranspose", x, name, strides=[rate], pads=[before, kernel - rate - before])
 
     def leaky(self, x, slope):
