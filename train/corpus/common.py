@@ -74,6 +74,17 @@ def write_text(path, text):
     os.replace(part, path)
 
 
+def fit(y, length):
+    """Cut or filled up with zeros to `length` samples."""
+    return np.pad(y, (0, max(0, length - len(y))))[:length]
+
+
+def drawn(table, rng):
+    """One of (weight, thing) by weight."""
+    weights = [w for w, _ in table]
+    return table[int(rng.choice(len(table), p=[w / sum(weights) for w in weights]))][1]
+
+
 def rms(x):
     """Root mean square; never zero."""
     return float(np.sqrt(np.mean(np.square(x, dtype=np.float64)) + 1e-12))

@@ -15,8 +15,8 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from common import load, rng_of, save, seed_of, write_text
-from engines import codec2, fargan, hifigan, lpcnet, melgan, phase, source_filter, world
+from common import drawn, load, rng_of, save, seed_of, write_text
+from engines import codec2, fargan, hifigan, lpcnet, mel_driven, melgan, phase, source_filter, world
 from finish import finish
 from splits import split_of
 
@@ -40,14 +40,8 @@ SHARE = {"bonafide": 1.0, "gan": 1.0, "melgan": 0.25, "dsp": 0.7, "held": 0.08}
 
 
 # Engines above 0.04 x real time on one core.
-SLOW = {e for _, e in GAN if e.__module__.endswith("hifigan")} | {world.plain, world.coded, world.pitch}
+SLOW = {e for _, e in GAN + MELGAN if e.__module__ in (hifigan.__name__, melgan.__name__)} | {world.plain, world.coded, world.pitch}
 SLOW |= {source_filter.mlsa, lpcnet.resynthesise}
-
-
-def drawn(table, rng):
-    """One engine by weight."""
-    weights = [w for w, _ in table]
-    return table[int(rng.choice(len(table), p=[w / sum(weights) for w in weights]))][1]
 
 
 def clips(out, source="*"):
@@ -96,7 +90,7 @@ def main():
     args.add_argument("--share", type=float, default=1.0)
     args = args.parse_args()
     k, n = map(int, args.shard.split("/"))
-    hifigan.use(args.out / "cache" / "wheels")
+    mel_driven.use(args.out / "cache" / "wheels")
     fargan.use(args.out / "tools")
     parts = args.part or ["bonafide", *PARTS]
     seen, failures = set(), Counter()

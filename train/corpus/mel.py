@@ -8,6 +8,7 @@ import numpy as np
 RATE, SIZE, HOP, BANDS, TOP = 22_050, 1024, 256, 80, 8000.0
 
 
+@lru_cache(maxsize=None)
 def slaney(rate=RATE, size=SIZE, bands=BANDS, top=TOP):
     """Triangular filters [bands, size / 2 + 1] of unit area on the Slaney scale (linear below 1 kHz, log above)."""
 
@@ -24,10 +25,10 @@ def slaney(rate=RATE, size=SIZE, bands=BANDS, top=TOP):
     return np.maximum(0, np.minimum(up, down)) * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
-def stft(x, size=SIZE, hop=HOP):
-    """Complex frames [frames, size / 2 + 1], Hann, centred by reflection."""
+def stft(x, size=SIZE, hop=HOP, pad=None):
+    """Complex frames [frames, size / 2 + 1], Hann, after reflection by `pad` at both ends: half a frame centres them."""
     window = np.hanning(size + 1)[:-1]
-    x = np.pad(x, size // 2, mode="reflect")
+    x = np.pad(x, size // 2 if pad is None else pad, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(x, size)[::hop]
     return np.fft.rfft(frames * window)
 
@@ -53,14 +54,8 @@ def istft(frames, hop, length):
     return np.pad(y, (0, length - len(y)))
 
 
-@lru_cache(maxsize=None)
-def filters(rate, size):
-    return slaney(rate, size)
-
-
 def log_mel(x, rate=RATE, size=SIZE, hop=HOP):
     """[80, frames] of samples at `rate`, as HiFi-GAN's own training code makes it (reflect by (size − hop) / 2)."""
-    x = np.pad(np.asarray(x, np.float64), (size - hop) // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(x, size)[::hop]
-    magnitude = np.sqrt(np.abs(np.fft.rfft(frames * np.hanning(size + 1)[:-1])) ** 2 + 1e-9)
-    return np.log(np.maximum(magnitude @ filters(rate, size).T, 1e-5)).T.astype(np.float32)
+    frames = stft(np.asarray(x, np.float64), size, hop, (size - hop) // 2)
+    magnitude = np.sqrt(np.abs(frames) ** 2 + 1e-9)
+    return np.log(np.maximum(magnitude @ slaney(rate, size).T, 1e-5)).T.astype(np.float32)

@@ -27,7 +27,7 @@ HELD_OUT = ("piper", "lpcnet", "festival-hts", "festival-clunits")
 KOKORO = {
     "test": (
         "af_bella", "af_sky", "am_adam", "am_michael", "bf_emma", "bm_george", "ff_siwis", "hf_alpha", "im_nicola",
-        "jf_nezumi", "jm_kumo", "zf_xiaoni", "zm_yunxi",
+        "jf_nezumi", "jm_kumo", "zf_xiaoni", "zm_yunxi", "zm_yunxia",
     ),
     "dev": ("af_nova", "am_liam", "bf_lily", "bm_lewis", "zf_xiaoyi"),
 }  # fmt: skip
@@ -46,7 +46,7 @@ def split_of_voice(engine, voice):
     if engine in HELD_OUT:
         return "test"
     if engine == "kokoro":
-        return next((split for split, voices in KOKORO.items() if any(name in voice for name in voices)), "train")
+        return next((split for split, voices in KOKORO.items() if set(voice.split("-")) & set(voices)), "train")
     if engine == "hibari":  # has one voice
         return "train"
     draw = seed_of("voice", engine, voice) % 1000

@@ -4,7 +4,7 @@ import subprocess
 
 import numpy as np
 
-from common import RATE, resample
+from common import RATE, fit, resample
 
 MODES = ("3200", "2400", "1600", "1400", "1300", "1200", "700C")
 
@@ -16,4 +16,4 @@ def resynthesise(x, rng):
     bits = subprocess.run(["c2enc", mode, "-", "-"], input=pcm, capture_output=True, check=True).stdout
     out = subprocess.run(["c2dec", mode, "-", "-"], input=bits, capture_output=True, check=True).stdout
     y = resample(np.frombuffer(out, "<i2").astype(np.float32) / 32768, 8000, RATE)
-    return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)], f"codec2-{mode}"
+    return fit(y, len(x)), f"codec2-{mode}"

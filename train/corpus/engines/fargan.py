@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from common import fit
+
 TOOLS = None
 FEATURES = 20
 
@@ -37,7 +39,7 @@ def resynthesise(x, tool, change=None):
             f.tofile(features)
         subprocess.run([TOOLS[tool], "-fargan-synthesis", features, out], check=True, stderr=subprocess.DEVNULL)
         y = np.fromfile(out, "<i2").astype(np.float32) / 32768
-    return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)]
+    return fit(y, len(x))
 
 
 def plain(x, rng):

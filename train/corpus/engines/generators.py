@@ -11,13 +11,7 @@ import zipfile
 from collections import OrderedDict
 
 import numpy as np
-import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
-
-from common import rng_of
-
-NAMES = {"FloatStorage": np.float32, "LongStorage": np.int64, "HalfStorage": np.float16}
 
 
 class Module(dict):
@@ -31,13 +25,13 @@ class Module(dict):
 
 
 class Reader(pickle.Unpickler):
-    """Tensors come out as (storage's key, offset, shape)."""
+    """Tensors, all of 32-bit floats, come out as (storage's key, offset, shape)."""
 
     def persistent_load(self, pid):
-        kind, storage, key = pid[0], pid[1], pid[2]
+        kind, _, key = pid[:3]
         if kind != "storage":
             raise pickle.UnpicklingError(f"expected a storage, found {kind!r}")
-        return key, NAMES[storage]
+        return key
 
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
@@ -46,7 +40,7 @@ class Reader(pickle.Unpickler):
             return lambda storage, offset, shape, *_: (storage, offset, tuple(shape))
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda tensor, *_: tensor
-        if module == "torch" and name in NAMES:
+        if (module, name) == ("torch", "FloatStorage"):
             return name
         if module.startswith(("__torch__.", "torch.nn.", "melgan.")) or (module, name) == ("__builtin__", "set"):
             return Module
@@ -62,13 +56,19 @@ def flat(tree, prefix=""):
             yield prefix + name, value
 
 
+def taken(storage, tensor):
+    """A tensor out of its storage's bytes."""
+    _, offset, shape = tensor
+    return np.frombuffer(storage, np.float32)[offset : offset + int(np.prod(shape))].reshape(shape)
+
+
 def archive(data):
     """Tensors of a TorchScript archive, or of a module in an archive of `torch.save`."""
     with zipfile.ZipFile(io.BytesIO(data)) as z:
         root = z.namelist()[0].split("/")[0]
         tree = Reader(io.BytesIO(z.read(f"{root}/data.pkl"))).load()
-        for name, ((key, kind), offset, shape) in flat(tree):
-            yield name, np.frombuffer(z.read(f"{root}/data/{key}"), kind, int(np.prod(shape)), offset * kind().itemsize).reshape(shape)
+        for name, tensor in flat(tree):
+            yield name, taken(z.read(f"{root}/data/{tensor[0]}"), tensor)
 
 
 def older(data):
@@ -77,13 +77,12 @@ def older(data):
     for _ in range(3):  # magic number, version, sizes of numbers
         Reader(stream).load()
     tensors = dict(flat(Reader(stream).load()["generator"]))
-    kinds = {storage[0]: storage[1] for storage, _, _ in tensors.values()}
     stored = {}
     for key in Reader(stream).load():
         count = int(np.frombuffer(stream.read(8), np.int64)[0])
-        stored[key] = np.frombuffer(stream.read(count * kinds[key]().itemsize), kinds[key])
-    for name, ((key, _), offset, shape) in tensors.items():
-        yield name, stored[key][offset : offset + int(np.prod(shape))].reshape(shape)
+        stored[key] = stream.read(4 * count)
+    for name, tensor in tensors.items():
+        yield name, taken(stored[tensor[0]], tensor)
 
 
 def weights(data):
@@ -98,8 +97,8 @@ def weights(data):
 class Graph:
     """An ONNX graph that grows node by node; weights are taken by their names."""
 
-    def __init__(self, data):
-        self.weights, self.nodes, self.constants = weights(data), [], []
+    def __init__(self, named):
+        self.weights, self.nodes, self.constants = named, [], []
 
     def node(self, op, inputs, **attributes):
         self.nodes.append(helper.make_node(op, inputs, [f"n{len(self.nodes)}"], **attributes))
@@ -136,7 +135,7 @@ class Graph:
 
 def hifigan(data, rates, kernels):
     """HiFi-GAN V1: https://arxiv.org/abs/2010.05646, its `models.py`."""
-    g = Graph(data)
+    g = Graph(weights(data))
 
     def block(x, name):
         for i, dilation in enumerate((1, 3, 5)):
@@ -155,7 +154,7 @@ def hifigan(data, rates, kernels):
 
 def melgan(data):
     """MelGAN (https://arxiv.org/abs/1910.06711) as in seungwonpark's implementation, which normalises the mel first."""
-    g = Graph(data)
+    g = Graph(weights(data))
 
     def mirrored(x, by):
         return g.node("Pad", [x, g.constant(f"pads{len(g.nodes)}", [0, 0, by, 0, 0, by], np.int64)], mode="reflect")
@@ -174,18 +173,3 @@ def melgan(data):
     for i, (rate, kernel) in enumerate(((8, 16), (8, 16), (2, 4), (2, 4))):
         x = stack(g.raised(g.leaky(x, 0.2), f"generator.{3 * i + 3}", rate, kernel), f"generator.{3 * i + 4}")
     return g.model(g.node("Tanh", [g.convolution("Conv", mirrored(g.leaky(x, 0.2), 3), "generator.16")]))
-
-
-def session(graph, name, noise):
-    """Runs a graph, on one core; `noise` times a standard normal, seeded by `name`, makes a relative of it."""
-    if noise:
-        rng, changed = rng_of(*name), onnx.load_from_string(graph)
-        for weight in changed.graph.initializer:
-            w = numpy_helper.to_array(weight)
-            if w.dtype == np.float32 and w.size > 1:
-                w = w * (1 + noise * rng.standard_normal(w.shape))
-                weight.CopyFrom(numpy_helper.from_array(w.astype(np.float32), weight.name))
-        graph = changed.SerializeToString()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

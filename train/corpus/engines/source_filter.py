@@ -13,7 +13,7 @@ from pysptk.synthesis import MLSADF, Synthesizer
 from scipy.linalg import solve_toeplitz
 from scipy.ndimage import gaussian_filter1d
 
-from common import RATE
+from common import RATE, fit
 from mel import istft, stft
 
 
@@ -122,4 +122,4 @@ def mlsa(x, rng):
     y = filters.synthesis(np.ascontiguousarray(driver), b)
     if not np.abs(y).max() < 100:  # the filter is not always stable
         raise ArithmeticError("the MLSA filter ran away")
-    return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)].astype(np.float32), "mlsa"
+    return fit(y, len(x)).astype(np.float32), "mlsa"

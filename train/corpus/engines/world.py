@@ -9,7 +9,7 @@ import numpy as np
 import pyworld
 from scipy.ndimage import gaussian_filter1d
 
-from common import RATE
+from common import RATE, fit
 
 
 def analyse(x, period):
@@ -21,7 +21,7 @@ def analyse(x, period):
 
 def synthesise(f0, envelope, aperiodicity, period, length):
     y = pyworld.synthesize(f0, np.ascontiguousarray(envelope), np.ascontiguousarray(aperiodicity), RATE, period)
-    return np.pad(y, (0, max(0, length - len(y))))[:length].astype(np.float32)
+    return fit(y, length).astype(np.float32)
 
 
 def plain(x, rng):
