@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from common import drawn, load, rng_of, save, seed_of, write_text
-from engines import codec2, fargan, hifigan, lpcnet, mel_driven, melgan, phase, source_filter, world
+from engines import codec2, fargan, griffin_lim, hifigan, lpcnet, mel_driven, melgan, source_filter, world
 from finish import finish
 from splits import split_of
 
@@ -27,9 +27,8 @@ GAN = [
     (11, fargan.plain), (18, fargan.perturbed), (15, fargan.smooth),
 ]  # fmt: skip
 DSP = [
-    (5, world.plain), (8, world.coded), (8, world.pitch), (13, phase.from_mel), (8, phase.from_linear),
-    (6, phase.shaken), (24, source_filter.nsf), (8, source_filter.lpc), (6, source_filter.mlsa),
-    (8, codec2.resynthesise),
+    (5, world.plain), (8, world.coded), (8, world.pitch), (13, griffin_lim.resynthesise), (24, source_filter.nsf),
+    (8, source_filter.lpc), (6, source_filter.mlsa), (8, codec2.resynthesise),
 ]  # fmt: skip
 MELGAN = [(4, melgan.plain), (3, melgan.smooth), (3, melgan.perturbed)]
 HELD = [(1, lpcnet.resynthesise)]

@@ -10,6 +10,7 @@ mod noise;
 mod pool;
 mod reverb;
 mod spectrum;
+mod speed;
 mod transform;
 
 use rand::Rng as _;
@@ -26,7 +27,7 @@ pub enum Augment {
     None,
     /// White noise at 10 to 30 dB below the voice: the reference's stage 2.
     WhiteNoise,
-    /// Rooms, noise, distortion, band limits, codecs and gain, each by chance.
+    /// Speed, rooms, noise, distortion, band limits, codecs and gain, each by chance.
     Strong(Recordings),
 }
 
@@ -44,9 +45,11 @@ pub struct Recordings {
 /// How often the parts of the strong augmentation happen.
 mod chance {
     /// Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis leaves is faint.
-    pub(super) const CLEAN: f64 = 0.35;
+    pub(super) const CLEAN: f64 = 0.4;
     /// Nothing is done but what a telephone does: of what is listened to for machines, much is calls.
-    pub(super) const TELEPHONE: f64 = 0.2;
+    pub(super) const TELEPHONE: f64 = 0.25;
+    /// Played faster or slower first, whatever else is done.
+    pub(super) const SPEED: f64 = 0.3;
     pub(super) const TRIM: f64 = 0.3;
     pub(super) const REVERB: f64 = 0.3;
     pub(super) const DISTORTION: f64 = 0.3;
@@ -79,9 +82,15 @@ impl Augment {
         } else {
             clip
         };
+        let source = if rng.random_bool(chance::SPEED) {
+            speed::draw(length, rng)
+        } else {
+            length
+        };
         let reach = length / 4;
         let moved = (start + rng.random_range(0..=2 * reach)).saturating_sub(reach);
-        let mut window = cut(clip, moved.min(clip.len().saturating_sub(length)), length);
+        let from = moved.min(clip.len().saturating_sub(source));
+        let mut window = speed::change(&cut(clip, from, source), length);
         recordings.apply(&mut window, rng);
         window
     }

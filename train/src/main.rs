@@ -147,7 +147,7 @@ enum Kind {
     None,
     /// White noise at 10 to 30 dB
     WhiteNoise,
-    /// Rooms, noise, distortion, band limits, codecs and gain, each by chance
+    /// Speed, rooms, noise, distortion, band limits, codecs and gain, each by chance
     Strong,
 }
 

@@ -8,6 +8,7 @@
 
 mod batch_norm;
 mod conv;
+mod conv_norm;
 mod gelu;
 mod layer_norm;
 mod residual;
@@ -15,8 +16,9 @@ mod softmax;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-pub(crate) use batch_norm::{Activation, batch_norm, scale_shift};
+pub(crate) use batch_norm::{Activation, Moments, batch_norm, scale_shift};
 pub(crate) use conv::{Convolution, conv2d};
+pub(crate) use conv_norm::conv_norm;
 pub(crate) use gelu::gelu;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use residual::{plane_means, residual};

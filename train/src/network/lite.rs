@@ -126,8 +126,7 @@ fn convolve(
         padding: [kernel / 2; 2],
         groups: 1,
     };
-    let x = pass.convolve(&format!("{name}.conv"), x, how)?;
-    pass.batch_norm(&format!("{name}.norm"), &x, activation)
+    pass.convolve_and_norm([&format!("{name}.conv"), &format!("{name}.norm")], x, how, activation)
 }
 
 /// Two convolutions beside a shortcut.

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::Error;
 use crate::Result;
 use crate::files::Tensors;
-use crate::ops::{self, Activation, Convolution};
+use crate::ops::{self, Activation, Convolution, Moments};
 
 /// A parameter of a network.
 pub(crate) struct Parameter {
@@ -228,6 +228,11 @@ impl Weights {
 /// Means and variances of a batch, by the name of what runs after them.
 pub(crate) type Measured = Vec<(String, Vec<f32>)>;
 
+/// Where a batch norm's running mean and variance are kept.
+fn measured_names(norm: &str) -> [String; 2] {
+    [format!("{norm}.running_mean"), format!("{norm}.running_var")]
+}
+
 /// One way through a network: with its weights, in training or not.
 pub struct Pass<'a> {
     weights: &'a Weights,
@@ -334,15 +339,6 @@ impl<'a> Pass<'a> {
         product.reshape(shape)
     }
 
-    /// `x [batch, inputs, height, width]` convolved, plus a bias if there is one.
-    pub(crate) fn convolve(&self, name: &str, x: &Tensor, how: Convolution) -> Output {
-        let out = ops::conv2d(x, self.weight(&format!("{name}.weight"))?, how)?;
-        match self.optional(&format!("{name}.bias")) {
-            Some(bias) => out.broadcast_add(&bias.reshape((1, (), 1, 1))?),
-            None => Ok(out),
-        }
-    }
-
     pub(crate) fn layer_norm(&self, name: &str, x: &Tensor, epsilon: f32) -> Output {
         let weight = self.weight(&format!("{name}.weight"))?;
         ops::layer_norm(x, weight, self.weight(&format!("{name}.bias"))?, epsilon)
@@ -350,34 +346,65 @@ impl<'a> Pass<'a> {
 
     /// Batch norm of `x [batch, channels, ..]` with the activation after it.
     pub(crate) fn batch_norm(&self, name: &str, x: &Tensor, activation: Activation) -> Output {
-        let weight = self.weight(&format!("{name}.weight"))?;
-        let bias = self.weight(&format!("{name}.bias"))?;
-        let (mean_name, variance_name) = (format!("{name}.running_mean"), format!("{name}.running_var"));
         if self.training.is_none() {
-            let measured = self.weights.measured();
-            let (Some(mean), Some(variance)) = (measured.get(&mean_name), measured.get(&variance_name)) else {
-                bail!("there is no tensor `{mean_name}` or `{variance_name}`");
-            };
-            let (weight, bias) = (weight.to_vec1::<f32>()?, bias.to_vec1::<f32>()?);
-            let deviations = variance.iter().map(|variance| (variance + BATCH_NORM_EPS).sqrt());
-            let scale: Vec<f32> = weight
-                .iter()
-                .zip(deviations)
-                .map(|(w, deviation)| w / deviation)
-                .collect();
-            let shift: Vec<f32> = (bias.iter().zip(&scale).zip(mean))
-                .map(|((b, s), m)| b - s * m)
-                .collect();
-            return ops::scale_shift(x, &scale, &shift, activation);
+            return self.normalise(name, x, activation);
         }
+        let [weight, bias] = self.affine(name)?;
         let (out, moments) = ops::batch_norm(x, weight, bias, BATCH_NORM_EPS, activation)?;
-        // PyTorch keeps the unbiased variance.
+        self.note(name, moments);
+        Ok(out)
+    }
+
+    /// `x [batch, inputs, height, width]` convolved without bias, and a batch norm with the activation after it.
+    pub(crate) fn convolve_and_norm(
+        &self,
+        [convolution, norm]: [&str; 2],
+        x: &Tensor,
+        how: Convolution,
+        activation: Activation,
+    ) -> Output {
+        let kernels = self.weight(&format!("{convolution}.weight"))?;
+        if self.training.is_none() {
+            return self.normalise(norm, &ops::conv2d(x, kernels, how)?, activation);
+        }
+        let (out, moments) = ops::conv_norm(x, kernels, self.affine(norm)?, how, BATCH_NORM_EPS, activation)?;
+        self.note(norm, moments);
+        Ok(out)
+    }
+
+    /// What a norm scales by, and then shifts by.
+    fn affine(&self, name: &str) -> candle_core::Result<[&'a Tensor; 2]> {
+        Ok([
+            self.weight(&format!("{name}.weight"))?,
+            self.weight(&format!("{name}.bias"))?,
+        ])
+    }
+
+    /// A batch norm by what was measured in training.
+    fn normalise(&self, name: &str, x: &Tensor, activation: Activation) -> Output {
+        let [mean_name, variance_name] = measured_names(name);
+        let measured = self.weights.measured();
+        let (Some(mean), Some(variance)) = (measured.get(&mean_name), measured.get(&variance_name)) else {
+            bail!("there is no tensor `{mean_name}` or `{variance_name}`");
+        };
+        let moments = Moments {
+            mean: mean.clone(),
+            variance: variance.clone(),
+            count: 0,
+        };
+        let [weight, bias] = self.affine(name)?;
+        let (scale, shift) = moments.scale_shift(&weight.to_vec1::<f32>()?, &bias.to_vec1::<f32>()?, BATCH_NORM_EPS);
+        ops::scale_shift(x, &scale, &shift, activation)
+    }
+
+    /// Keeps what a batch norm measured. As in PyTorch, the variance is the unbiased one.
+    fn note(&self, name: &str, moments: Moments) {
         let count = moments.count as f32;
         let unbiased = count / (count - 1.0).max(1.0);
         let variance = moments.variance.iter().map(|variance| variance * unbiased).collect();
+        let [mean_name, variance_name] = measured_names(name);
         let mut measured = self.measured.borrow_mut();
         measured.extend([(mean_name, moments.mean), (variance_name, variance)]);
-        Ok(out)
     }
 
     /// Sets a share `rate` of the numbers to zero in training, and scales the others up.

@@ -12,6 +12,16 @@ pub(crate) enum Activation {
     Relu,
 }
 
+impl Activation {
+    /// What it raises lower numbers to; where it does, it is flat.
+    fn floor(self) -> f32 {
+        match self {
+            Self::None => f32::NEG_INFINITY,
+            Self::Relu => 0.0,
+        }
+    }
+}
+
 /// Mean and variance of each channel over a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Moments {
@@ -22,18 +32,8 @@ pub(crate) struct Moments {
     pub(crate) count: usize,
 }
 
-/// Sums up one channel of all windows: the sum of `term(index, pair)` over its numbers.
-fn channel_sum<const N: usize>(sizes: Sizes, channel: usize, plane: impl Fn(usize) -> [f64; N]) -> [f64; N] {
-    (0..sizes.batch).fold([0.0; N], |mut sums, window| {
-        let part = plane(window * sizes.channels + channel);
-        sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
-        sums
-    })
-}
-
 #[derive(Clone, Copy)]
 struct Sizes {
-    batch: usize,
     channels: usize,
     pixels: usize,
 }
@@ -41,8 +41,7 @@ struct Sizes {
 impl Sizes {
     fn of(shape: &Shape) -> Result<Self> {
         match shape.dims() {
-            [batch, channels, rest @ ..] => Ok(Self {
-                batch: *batch,
+            [_, channels, rest @ ..] => Ok(Self {
                 channels: *channels,
                 pixels: rest.iter().product(),
             }),
@@ -58,44 +57,88 @@ impl Sizes {
 /// Lanes that a sum is spread over, so that the compiler can use vector registers. Their order is fixed.
 const LANES: usize = 16;
 
-/// The sum of `term` over two equally long slices.
-fn sum2(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f64 {
-    let mut lanes = [0.0_f32; LANES];
+/// The sums of `term` over two equally long slices.
+fn sums2<const N: usize>(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> [f32; N]) -> [f64; N] {
+    let mut lanes = [[0.0_f32; LANES]; N];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     for (a, b) in a_chunks.iter().zip(b_chunks) {
         for lane in 0..LANES {
-            lanes[lane] += term(a[lane], b[lane]);
+            let terms = term(a[lane], b[lane]);
+            for of in 0..N {
+                lanes[of][lane] += terms[of];
+            }
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(&a, &b)| term(a, b)).sum();
-    lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + f64::from(rest)
+    let mut sums = lanes.map(|lanes| lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>());
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        sums.iter_mut()
+            .zip(term(a, b))
+            .for_each(|(sum, x)| *sum += f64::from(x));
+    }
+    sums
+}
+
+/// The sum of `term` over a slice.
+fn sum1(x: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let [sum] = sums2(x, x, |x, _| [term(x)]);
+    sum
+}
+
+/// Mean of a plane, and its numbers' squared distances from it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    mean: f64,
+    squares: f64,
+}
+
+impl Spread {
+    pub(super) fn of(plane: &[f32]) -> Self {
+        let mean = sum1(plane, |x| x) / plane.len().max(1) as f64;
+        let near = mean as f32;
+        let squares = sum1(plane, |x| (x - near) * (x - near));
+        Self { mean, squares }
+    }
 }
 
 impl Moments {
     /// The moments of `x [batch, channels, ..]`.
     fn of(x: &Tensor) -> Result<Self> {
         let sizes = Sizes::of(x.shape())?;
-        let count = sizes.batch * sizes.pixels;
         with_numbers(x, |x| {
-            let (mean, variance) = (0..sizes.channels)
-                .into_par_iter()
-                .map(|channel| {
-                    let plane = |index| &x[sizes.plane(index)];
-                    let [sum] = channel_sum(sizes, channel, |index| [sum2(plane(index), plane(index), |x, _| x)]);
-                    let mean = (sum / count as f64) as f32;
-                    let [squares] = channel_sum(sizes, channel, |index| {
-                        [sum2(plane(index), plane(index), |x, _| (x - mean) * (x - mean))]
-                    });
-                    (mean, (squares / count as f64) as f32)
-                })
-                .unzip();
-            Ok(Self { mean, variance, count })
+            let planes: Vec<Spread> = x.par_chunks(sizes.pixels.max(1)).map(Spread::of).collect();
+            Ok(Self::of_planes(&planes, sizes.channels, sizes.pixels))
         })
     }
 
-    fn deviation(&self, channel: usize, epsilon: f32) -> f32 {
+    /// The moments of planes `[batch, channels]` of so many pixels.
+    pub(super) fn of_planes(planes: &[Spread], channels: usize, pixels: usize) -> Self {
+        let batch = planes.len() / channels.max(1);
+        let count = batch * pixels;
+        let of_channel = |channel: usize| planes.iter().skip(channel).step_by(channels);
+        let moments = |channel: usize| {
+            let mean = of_channel(channel).map(|plane| plane.mean).sum::<f64>() / batch as f64;
+            let about = |plane: &Spread| plane.squares + pixels as f64 * (plane.mean - mean).powi(2);
+            let squares: f64 = of_channel(channel).map(about).sum();
+            (mean as f32, (squares / count as f64) as f32)
+        };
+        let (mean, variance) = (0..channels).map(moments).unzip();
+        Self { mean, variance, count }
+    }
+
+    pub(super) fn deviation(&self, channel: usize, epsilon: f32) -> f32 {
         (self.variance[channel] + epsilon).sqrt()
+    }
+
+    /// What batch norm scales each channel by, and then shifts it by.
+    pub(crate) fn scale_shift(&self, weight: &[f32], bias: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
+        let channels = 0..self.mean.len();
+        let scale: Vec<f32> = channels
+            .clone()
+            .map(|c| weight[c] / self.deviation(c, epsilon))
+            .collect();
+        let shift = channels.map(|c| bias[c] - scale[c] * self.mean[c]).collect();
+        (scale, shift)
     }
 }
 
@@ -127,22 +170,20 @@ pub(crate) fn batch_norm(
 /// `activation(scale · x + shift)` for each channel of `x [batch, channels, ..]`: batch norm once trained. Without
 /// gradient.
 pub(crate) fn scale_shift(x: &Tensor, scale: &[f32], shift: &[f32], activation: Activation) -> Result<Tensor> {
-    let sizes = Sizes::of(x.shape())?;
-    let out = with_numbers(x, |x| Ok(affine(sizes, x, scale, shift, activation)))?;
+    let pixels = Sizes::of(x.shape())?.pixels;
+    let out = with_numbers(x, |x| Ok(affine(pixels, x, scale, shift, activation)))?;
     tensor(out, x.shape())
 }
 
-fn affine(sizes: Sizes, x: &[f32], scale: &[f32], shift: &[f32], activation: Activation) -> Vec<f32> {
+pub(super) fn affine(pixels: usize, x: &[f32], scale: &[f32], shift: &[f32], activation: Activation) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
-    let floor = match activation {
-        Activation::None => f32::NEG_INFINITY,
-        Activation::Relu => 0.0,
-    };
-    out.par_chunks_mut(sizes.pixels.max(1))
-        .zip(x.par_chunks(sizes.pixels.max(1)))
+    let floor = activation.floor();
+    out.par_chunks_mut(pixels.max(1))
+        .zip(x.par_chunks(pixels.max(1)))
         .enumerate()
         .for_each(|(index, (out, x))| {
-            let (scale, shift) = (scale[index % sizes.channels], shift[index % sizes.channels]);
+            let channel = index % scale.len();
+            let (scale, shift) = (scale[channel], shift[channel]);
             // Not `f32::max`, which would turn NaN into a number.
             let clamp = |y: f32| if y < floor { floor } else { y };
             out.iter_mut()
@@ -168,83 +209,125 @@ impl CustomOp3 for BatchNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let sizes = Sizes::of(lx.shape())?;
         let (weight, bias) = (numbers(weight, lw)?, numbers(bias, lb)?);
-        let scale: Vec<f32> = (0..sizes.channels)
-            .map(|c| weight[c] / self.moments.deviation(c, self.epsilon))
-            .collect();
-        let shift: Vec<f32> = (0..sizes.channels)
-            .map(|c| bias[c] - scale[c] * self.moments.mean[c])
-            .collect();
-        let out = affine(sizes, numbers(x, lx)?, &scale, &shift, self.activation);
+        let (scale, shift) = self.moments.scale_shift(weight, bias, self.epsilon);
+        let out = affine(sizes.pixels, numbers(x, lx)?, &scale, &shift, self.activation);
         Ok((CpuStorage::F32(out), lx.shape().clone()))
     }
 
-    /// With x̂ the normalised input and n numbers per channel: ∂weight = Σ grad·x̂, ∂bias = Σ grad and
-    /// ∂x = weight/σ · (grad − (∂bias + x̂·∂weight)/n).
     fn bwd(
         &self,
         x: &Tensor,
         weight: &Tensor,
+        bias: &Tensor,
         _: &Tensor,
-        result: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let sizes = Sizes::of(x.shape())?;
-        let weights = weight.to_vec1::<f32>()?;
-        let moments = &self.moments;
-        // Where the activation is flat, nothing comes back.
-        let open = |result: f32| match self.activation {
-            Activation::None => true,
-            Activation::Relu => result > 0.0,
+        let norm = Norm {
+            moments: &self.moments,
+            weight: &weight.to_vec1()?,
+            bias: &bias.to_vec1()?,
+            epsilon: self.epsilon,
+            activation: self.activation,
         };
-        let (of_x, sums) = with_numbers(x, |x| {
-            with_numbers(result, |result| {
-                with_numbers(grad, |grad| {
-                    let gated: Vec<f32> = match self.activation {
-                        Activation::None => Vec::new(),
-                        Activation::Relu => grad
-                            .par_iter()
-                            .with_min_len(1 << 14)
-                            .zip(result)
-                            .map(|(&grad, &result)| if open(result) { grad } else { 0.0 })
-                            .collect(),
-                    };
-                    let grad = if gated.is_empty() { grad } else { &gated };
-                    let sums: Vec<[f32; 2]> = (0..sizes.channels)
-                        .into_par_iter()
-                        .map(|channel| {
-                            let (mean, deviation) = (moments.mean[channel], moments.deviation(channel, self.epsilon));
-                            let sums = channel_sum(sizes, channel, |index| {
-                                let (x, grad) = (&x[sizes.plane(index)], &grad[sizes.plane(index)]);
-                                [
-                                    sum2(x, grad, |x, grad| (x - mean) * grad),
-                                    sum2(x, grad, |_, grad| grad),
-                                ]
-                            });
-                            [(sums[0] / f64::from(deviation)) as f32, sums[1] as f32]
-                        })
-                        .collect();
-                    let mut of_x = vec![0.0; x.len()];
-                    let count = moments.count as f32;
-                    of_x.par_chunks_mut(sizes.pixels.max(1))
-                        .enumerate()
-                        .for_each(|(index, of_x)| {
-                            let channel = index % sizes.channels;
-                            let deviation = moments.deviation(channel, self.epsilon);
-                            let [of_weight, of_bias] = sums[channel];
-                            let scale = weights[channel] / deviation;
-                            let slope = of_weight / (count * deviation);
-                            let (mean, level) = (moments.mean[channel], of_bias / count);
-                            let (x, grad) = (&x[sizes.plane(index)], &grad[sizes.plane(index)]);
-                            for ((out, &x), &grad) in of_x.iter_mut().zip(x).zip(grad) {
-                                *out = scale * (grad - level - (x - mean) * slope);
-                            }
-                        });
-                    Ok((of_x, sums))
-                })
+        let (of_x, back) = with_numbers(x, |x| {
+            with_numbers(grad, |grad| {
+                let back = Backward::new(&norm, sizes.pixels, x, grad);
+                let mut of_x = vec![0.0; x.len()];
+                of_x.par_chunks_mut(sizes.pixels.max(1))
+                    .enumerate()
+                    .for_each(|(index, of_x)| {
+                        let plane = sizes.plane(index);
+                        back.gradient(index % sizes.channels, &x[plane.clone()], &grad[plane], of_x);
+                    });
+                Ok((of_x, back))
             })
         })?;
-        let of_weight = tensor(sums.iter().map(|sums| sums[0]).collect(), weight.shape())?;
-        let of_bias = tensor(sums.iter().map(|sums| sums[1]).collect(), weight.shape())?;
-        Ok((Some(tensor(of_x, x.shape())?), Some(of_weight), Some(of_bias)))
+        Ok((
+            Some(tensor(of_x, x.shape())?),
+            Some(tensor(back.of_weight, weight.shape())?),
+            Some(tensor(back.of_bias, bias.shape())?),
+        ))
+    }
+}
+
+/// A batch norm as it was in the forward pass.
+pub(super) struct Norm<'a> {
+    pub(super) moments: &'a Moments,
+    pub(super) weight: &'a [f32],
+    pub(super) bias: &'a [f32],
+    pub(super) epsilon: f32,
+    pub(super) activation: Activation,
+}
+
+/// The way back through a batch norm and its activation.
+///
+/// With x̂ the normalised input, n numbers per channel, and the gradient taken as 0 where the activation is flat:
+/// ∂weight = Σ grad·x̂, ∂bias = Σ grad and ∂x = weight/σ · (grad − (∂bias + x̂·∂weight)/n).
+pub(super) struct Backward {
+    pub(super) of_weight: Vec<f32>,
+    pub(super) of_bias: Vec<f32>,
+    channels: Vec<Channel>,
+    floor: f32,
+}
+
+/// What the way back needs of one channel.
+#[derive(Clone, Copy)]
+struct Channel {
+    mean: f32,
+    scale: f32,
+    shift: f32,
+    /// ∂bias / n.
+    level: f32,
+    /// ∂weight / (n · σ).
+    slope: f32,
+}
+
+impl Backward {
+    /// For the input `x` and the gradient of the output, both `[batch, channels, pixels]`.
+    pub(super) fn new(norm: &Norm<'_>, pixels: usize, x: &[f32], grad: &[f32]) -> Self {
+        let floor = norm.activation.floor();
+        let (scale, shift) = norm.moments.scale_shift(norm.weight, norm.bias, norm.epsilon);
+        let (count, channels) = (norm.moments.count as f32, scale.len());
+        let of_channel = |index: usize| {
+            let (mean, scale, shift) = (norm.moments.mean[index], scale[index], shift[index]);
+            let deviation = norm.moments.deviation(index, norm.epsilon);
+            let planes = x.chunks_exact(pixels.max(1)).zip(grad.chunks_exact(pixels.max(1)));
+            let mut sums = [0.0; 2];
+            for (x, grad) in planes.skip(index).step_by(channels) {
+                let open = |x: f32, grad: f32| if x * scale + shift > floor { grad } else { 0.0 };
+                let plane = sums2(x, grad, |x, grad| [(x - mean) * open(x, grad), open(x, grad)]);
+                sums.iter_mut().zip(plane).for_each(|(sum, plane)| *sum += plane);
+            }
+            let (of_weight, of_bias) = ((sums[0] / f64::from(deviation)) as f32, sums[1] as f32);
+            let channel = Channel {
+                mean,
+                scale,
+                shift,
+                level: of_bias / count,
+                slope: of_weight / (count * deviation),
+            };
+            (channel, (of_weight, of_bias))
+        };
+        let (channels, (of_weight, of_bias)) = (0..channels).into_par_iter().map(of_channel).unzip();
+        Self {
+            of_weight,
+            of_bias,
+            channels,
+            floor,
+        }
+    }
+
+    /// The gradient of a stretch of one channel's input.
+    pub(super) fn gradient(&self, channel: usize, x: &[f32], grad: &[f32], out: &mut [f32]) {
+        let of = self.channels[channel];
+        for ((out, &x), &grad) in out.iter_mut().zip(x).zip(grad) {
+            let grad = if x * of.scale + of.shift > self.floor {
+                grad
+            } else {
+                0.0
+            };
+            *out = of.scale * (grad - of.level - (x - of.mean) * of.slope);
+        }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn conv2d(x: &Tensor, kernels: &Tensor, how: Convolution) -> Result<T
 }
 
 /// All sizes of one convolution.
-struct Sizes {
+pub(super) struct Sizes {
     batch: usize,
     inputs: usize,
     outputs: usize,
@@ -47,7 +47,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn new(x: &Shape, kernels: &Shape, how: Convolution) -> Result<Self> {
+    pub(super) fn new(x: &Shape, kernels: &Shape, how: Convolution) -> Result<Self> {
         let (batch, inputs, height, width) = x.dims4()?;
         let (outputs, group_inputs, kernel_height, kernel_width) = kernels.dims4()?;
         let groups = how.groups;
@@ -73,11 +73,20 @@ impl Sizes {
         })
     }
 
+    pub(super) fn channels_out(&self) -> usize {
+        self.outputs
+    }
+
+    /// `[batch, outputs, height, width]` of the output.
+    pub(super) fn shape(&self) -> Shape {
+        (self.batch, self.outputs, self.output[0], self.output[1]).into()
+    }
+
     fn pixels_in(&self) -> usize {
         self.input[0] * self.input[1]
     }
 
-    fn pixels_out(&self) -> usize {
+    pub(super) fn pixels_out(&self) -> usize {
         self.output[0] * self.output[1]
     }
 
@@ -170,8 +179,14 @@ impl Sizes {
                 }
                 let line = &mut plane[target * width..][..width];
                 let to = (tile.columns.start + inside.start) * self.stride[1] + tap_x - self.padding[1];
-                let strided = line[to..].iter_mut().step_by(self.stride[1]);
-                strided.zip(&from[inside.clone()]).for_each(|(sum, &x)| *sum += x);
+                let from = &from[inside.clone()];
+                let add = |(sum, &x): (&mut f32, &f32)| *sum += x;
+                // The same, but that the compiler can use vector registers.
+                if self.stride[1] == 1 {
+                    line[to..].iter_mut().zip(from).for_each(add);
+                } else {
+                    line[to..].iter_mut().step_by(self.stride[1]).zip(from).for_each(add);
+                }
             }
         }
     }
@@ -212,114 +227,120 @@ fn matrix_mut(numbers: &mut [f32], rows: usize, columns: usize) -> Result<ArrayV
     ArrayViewMut2::from_shape((rows, columns), numbers).map_err(candle_core::Error::wrap)
 }
 
-impl Convolution {
-    /// `out = kernels · patches`, window by window and tile by tile.
-    fn forward(sizes: &Sizes, x: &[f32], kernels: &[f32]) -> Result<Vec<f32>> {
-        let (taps, pixels, tiles) = (sizes.taps(), sizes.pixels_out(), sizes.tiles());
-        let group_in = sizes.inputs / sizes.groups * sizes.pixels_in();
-        let group_out = sizes.outputs / sizes.groups;
-        let mut out = vec![0.0; sizes.batch * sizes.outputs * pixels];
-        out.par_chunks_mut(group_out * pixels)
-            .zip(x.par_chunks(group_in))
+/// What a thread keeps from one window to the next.
+#[derive(Default)]
+struct Scratch {
+    patches: Vec<f32>,
+    grad: Vec<f32>,
+}
+
+impl Sizes {
+    /// Numbers of one group of one window: in, and out.
+    fn group_in(&self) -> usize {
+        self.inputs / self.groups * self.pixels_in()
+    }
+
+    pub(super) fn group_out(&self) -> usize {
+        self.outputs / self.groups * self.pixels_out()
+    }
+
+    /// One group's kernels as `[outputs, taps]`, by the index of a window's group.
+    fn kernels<'a>(&self, kernels: &'a [f32], index: usize) -> Result<ArrayView2<'a, f32>> {
+        let (outputs, taps) = (self.outputs / self.groups, self.taps());
+        matrix(
+            &kernels[index % self.groups * outputs * taps..][..outputs * taps],
+            outputs,
+            taps,
+        )
+    }
+
+    /// `out = kernels · patches`, window by window and tile by tile. `then` is called with each window's group as it is
+    /// finished, while it is still in the cache.
+    pub(super) fn forward<T: Send>(
+        &self,
+        x: &[f32],
+        kernels: &[f32],
+        then: impl Fn(&[f32]) -> T + Sync,
+    ) -> Result<(Vec<f32>, Vec<T>)> {
+        let (taps, pixels, tiles) = (self.taps(), self.pixels_out(), self.tiles());
+        let mut out = vec![0.0; self.batch * self.outputs * pixels];
+        let finished = out
+            .par_chunks_mut(self.group_out())
+            .zip(x.par_chunks(self.group_in()))
             .enumerate()
-            .try_for_each_init(Vec::new, |patches, (index, (out, x))| {
-                let group = index % sizes.groups;
-                let kernels = matrix(
-                    &kernels[group * group_out * taps..][..group_out * taps],
-                    group_out,
-                    taps,
-                )?;
-                let mut out = matrix_mut(out, group_out, pixels)?;
-                if sizes.is_pointwise() {
-                    general_mat_mul(1.0, &kernels, &matrix(x, taps, pixels)?, 0.0, &mut out);
-                    return Ok(());
+            .map_init(Vec::new, |patches, (index, (out, x))| {
+                let kernels = self.kernels(kernels, index)?;
+                let mut matrix_out = matrix_mut(out, self.outputs / self.groups, pixels)?;
+                if self.is_pointwise() {
+                    general_mat_mul(1.0, &kernels, &matrix(x, taps, pixels)?, 0.0, &mut matrix_out);
+                    return Ok(then(out));
                 }
                 for tile in &tiles {
                     patches.resize(taps * tile.len(), 0.0);
-                    sizes.unfold(tile, x, patches);
-                    let mut out = out.slice_mut(s![.., tile.pixels(sizes.output[1])]);
+                    self.unfold(tile, x, patches);
+                    let mut out = matrix_out.slice_mut(s![.., tile.pixels(self.output[1])]);
                     general_mat_mul(1.0, &kernels, &matrix(patches, taps, tile.len())?, 0.0, &mut out);
                 }
-                Ok::<_, candle_core::Error>(())
-            })?;
-        Ok(out)
+                Ok(then(out))
+            })
+            .collect::<Result<_>>()?;
+        Ok((out, finished))
     }
 
-    /// The gradient of the kernels: `grad · patchesᵀ`, summed over the batch.
-    fn kernel_gradient(sizes: &Sizes, x: &[f32], grad: &[f32]) -> Result<Vec<f32>> {
-        let (taps, pixels, tiles) = (sizes.taps(), sizes.pixels_out(), sizes.tiles());
-        let group_in = sizes.inputs / sizes.groups * sizes.pixels_in();
-        let group_out = sizes.outputs / sizes.groups;
-        let windows = sizes.batch.div_ceil(PARTS);
-        let parts: Vec<Vec<f32>> = x
-            .par_chunks(windows * sizes.groups * group_in)
-            .zip(grad.par_chunks(windows * sizes.outputs * pixels))
-            .map(|(x, grad)| {
-                let mut total = vec![0.0; sizes.outputs * taps];
-                let mut patches = Vec::new();
-                let of_windows = x.chunks_exact(group_in).zip(grad.chunks_exact(group_out * pixels));
-                for (index, (x, grad)) in of_windows.enumerate() {
-                    let group = index % sizes.groups;
-                    let total = &mut total[group * group_out * taps..][..group_out * taps];
-                    let mut total = matrix_mut(total, group_out, taps)?;
-                    let grad = matrix(grad, group_out, pixels)?;
+    /// The gradients of the input, `kernelsᵀ · grad` with each patch added to where it came from, and of the kernels,
+    /// `grad · patchesᵀ` summed over the batch; each only if it is wanted. `grad` writes the gradient of the output of a
+    /// window's group for a range of pixels, `[outputs, range]`: it is needed in tiles only, and never as a whole.
+    pub(super) fn backward(
+        &self,
+        x: &[f32],
+        kernels: &[f32],
+        wanted: [bool; 2],
+        grad: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
+    ) -> Result<[Option<Vec<f32>>; 2]> {
+        let [wants_x, wants_kernels] = wanted;
+        let outputs = self.outputs / self.groups;
+        let (taps, tiles, group_in) = (self.taps(), self.tiles(), self.group_in());
+        let of_part = self.batch.div_ceil(PARTS).max(1) * self.groups;
+        let mut of_x = vec![0.0; if wants_x { x.len() } else { 0 }];
+        let parts = self.batch * self.groups;
+        let mut slices: Vec<Option<&mut [f32]>> = of_x.chunks_mut(of_part * group_in).map(Some).collect();
+        slices.resize_with(parts.div_ceil(of_part), || None);
+        let of_kernels: Vec<Vec<f32>> = slices
+            .into_par_iter()
+            .zip(x.par_chunks(of_part * group_in))
+            .enumerate()
+            .map_init(Scratch::default, |scratch, (part, (mut of_x, x))| {
+                let mut total = vec![0.0; if wants_kernels { self.outputs * taps } else { 0 }];
+                for (group, x) in x.chunks_exact(group_in).enumerate() {
+                    let index = part * of_part + group;
+                    let kernels = self.kernels(kernels, index)?;
+                    let mut of_x = of_x.as_mut().map(|of_x| &mut of_x[group * group_in..][..group_in]);
                     for tile in &tiles {
-                        let range = tile.pixels(sizes.output[1]);
-                        let grad = grad.slice(s![.., range.clone()]);
-                        if sizes.is_pointwise() {
-                            let patches = matrix(x, taps, pixels)?;
-                            general_mat_mul(1.0, &grad, &patches.slice(s![.., range]).t(), 1.0, &mut total);
-                        } else {
-                            patches.resize(taps * tile.len(), 0.0);
-                            sizes.unfold(tile, x, &mut patches);
-                            let patches = matrix(&patches, taps, tile.len())?;
-                            general_mat_mul(1.0, &grad, &patches.t(), 1.0, &mut total);
+                        let pixels = tile.pixels(self.output[1]);
+                        scratch.grad.resize(outputs * tile.len(), 0.0);
+                        grad(index, pixels, &mut scratch.grad);
+                        let grad = matrix(&scratch.grad, outputs, tile.len())?;
+                        scratch.patches.resize(taps * tile.len(), 0.0);
+                        if wants_kernels {
+                            self.unfold(tile, x, &mut scratch.patches);
+                            let patches = matrix(&scratch.patches, taps, tile.len())?;
+                            let total = &mut total[index % self.groups * outputs * taps..][..outputs * taps];
+                            general_mat_mul(1.0, &grad, &patches.t(), 1.0, &mut matrix_mut(total, outputs, taps)?);
+                        }
+                        if let Some(of_x) = &mut of_x {
+                            let mut patches = matrix_mut(&mut scratch.patches, taps, tile.len())?;
+                            general_mat_mul(1.0, &kernels.t(), &grad, 0.0, &mut patches);
+                            self.fold(tile, &mut scratch.patches, of_x);
                         }
                     }
                 }
-                Ok(total)
+                Ok::<_, candle_core::Error>(total)
             })
             .collect::<Result<_>>()?;
-        Ok(sum(parts, sizes.outputs * taps))
-    }
-
-    /// The gradient of the input: `kernelsᵀ · grad`, each patch added to where it came from.
-    fn input_gradient(sizes: &Sizes, kernels: &[f32], grad: &[f32]) -> Result<Vec<f32>> {
-        let (taps, pixels, tiles) = (sizes.taps(), sizes.pixels_out(), sizes.tiles());
-        let group_in = sizes.inputs / sizes.groups * sizes.pixels_in();
-        let group_out = sizes.outputs / sizes.groups;
-        let mut gradient = vec![0.0; sizes.batch * sizes.groups * group_in];
-        gradient
-            .par_chunks_mut(group_in)
-            .zip(grad.par_chunks(group_out * pixels))
-            .enumerate()
-            .try_for_each_init(Vec::new, |patches, (index, (gradient, grad))| {
-                let group = index % sizes.groups;
-                let kernels = matrix(
-                    &kernels[group * group_out * taps..][..group_out * taps],
-                    group_out,
-                    taps,
-                )?;
-                let grad = matrix(grad, group_out, pixels)?;
-                if sizes.is_pointwise() {
-                    general_mat_mul(1.0, &kernels.t(), &grad, 0.0, &mut matrix_mut(gradient, taps, pixels)?);
-                    return Ok(());
-                }
-                for tile in &tiles {
-                    let grad = grad.slice(s![.., tile.pixels(sizes.output[1])]);
-                    patches.resize(taps * tile.len(), 0.0);
-                    general_mat_mul(
-                        1.0,
-                        &kernels.t(),
-                        &grad,
-                        0.0,
-                        &mut matrix_mut(patches, taps, tile.len())?,
-                    );
-                    sizes.fold(tile, patches, gradient);
-                }
-                Ok::<_, candle_core::Error>(())
-            })?;
-        Ok(gradient)
+        Ok([
+            wants_x.then_some(of_x),
+            wants_kernels.then(|| sum(of_kernels, self.outputs * taps)),
+        ])
     }
 }
 
@@ -330,27 +351,27 @@ impl CustomOp2 for Convolution {
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, k: &CpuStorage, lk: &Layout) -> Result<(CpuStorage, Shape)> {
         let sizes = Sizes::new(lx.shape(), lk.shape(), *self)?;
-        let out = Self::forward(&sizes, numbers(x, lx)?, numbers(k, lk)?)?;
-        let shape = (sizes.batch, sizes.outputs, sizes.output[0], sizes.output[1]);
-        Ok((CpuStorage::F32(out), shape.into()))
+        let (out, _) = sizes.forward(numbers(x, lx)?, numbers(k, lk)?, |_| ())?;
+        Ok((CpuStorage::F32(out), sizes.shape()))
     }
 
     fn bwd(&self, x: &Tensor, kernels: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let sizes = Sizes::new(x.shape(), kernels.shape(), *self)?;
-        with_numbers(grad, |grad| {
-            let of_kernels = if kernels.track_op() {
-                let gradient = with_numbers(x, |x| Self::kernel_gradient(&sizes, x, grad))?;
-                Some(tensor(gradient, kernels.shape())?)
-            } else {
-                None
+        let wanted = [x.track_op(), kernels.track_op()];
+        let [of_x, of_kernels] = with_numbers(grad, |grad| {
+            let tile = |index: usize, pixels: Range<usize>, out: &mut [f32]| {
+                let planes = grad[index * sizes.group_out()..][..sizes.group_out()].chunks_exact(sizes.pixels_out());
+                for (out, plane) in out.chunks_exact_mut(pixels.len()).zip(planes) {
+                    out.copy_from_slice(&plane[pixels.clone()]);
+                }
             };
-            let of_input = if x.track_op() {
-                let gradient = with_numbers(kernels, |kernels| Self::input_gradient(&sizes, kernels, grad))?;
-                Some(tensor(gradient, x.shape())?)
-            } else {
-                None
-            };
-            Ok((of_input, of_kernels))
-        })
+            with_numbers(x, |x| {
+                with_numbers(kernels, |kernels| sizes.backward(x, kernels, wanted, tile))
+            })
+        })?;
+        Ok((
+            of_x.map(|numbers| tensor(numbers, x.shape())).transpose()?,
+            of_kernels.map(|numbers| tensor(numbers, kernels.shape())).transpose()?,
+        ))
     }
 }
