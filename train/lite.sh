@@ -30,7 +30,7 @@ export=target/release/bonafide-export
 round() { # NAME EPOCHS RATE SEED, and where to begin
     name=$1 epochs=$2 rate=$3 seed=$4
     shift 4
-    target/release/bonafide-train scratch "$@" --train "$corpus/train.tsv" --dev "$corpus/dev.tsv" --noise "$corpus/augment/noise" \
+    target/release/bonafide-train scratch "$@" --train "$corpus/train_coded.tsv" --dev "$corpus/dev.tsv" --noise "$corpus/augment/noise" \
         --rooms "$corpus/augment/rir" --epochs "$epochs" --learning-rate "$rate" --seed "$seed" --out "$out/$name"
 }
 round first 4 1.5e-3 42 --config train/lite.json

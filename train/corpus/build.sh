@@ -86,6 +86,7 @@ wait
 
 step "lists, conditions, pools"
 "${python[@]}" lists.py "$out"
+"${python[@]}" coded.py "$out"
 "${python[@]}" conditions.py "$out" &
 "${python[@]}" augment.py "$out"
 wait

@@ -1,0 +1,69 @@
+"""A third of the training list again through real codecs, both classes alike: OUT/train_coded.tsv has the list and these.
+
+    coded.py OUT [--shard K/N]
+
+The trainer has G.711 and rough likenesses of other codecs; what calls and messages are sent in, GSM and Speex above all,
+changes a voice more than those do. Which clips and which codec is drawn from the clip's name; what exists is skipped. Files:
+OUT/coded/..., with the source, speaker and recording of the original.
+"""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+from common import drawn, load, rng_of, save, seed_of, write_text
+from conditions import through
+
+SHARE = 0.35
+# Clips that are coded in one call.
+BATCH = 50
+
+
+def kbit(encoder, *rates, options=()):
+    """An encoder's options at each of some bit rates."""
+    return [["-c:a", encoder, "-b:a", f"{rate}k", *options] for rate in rates]
+
+
+# (weight, (name, file ending, ffmpeg options of the encoder, one of which is drawn)). Half are telephony's.
+CODECS = [
+    (4, ("gsm", "gsm", [["-c:a", "libgsm", "-ar", "8000"]])),
+    (4, ("speex-8", "ogg", [["-c:a", "libspeex", "-ar", "8000", "-cbr_quality", str(q)] for q in (2, 3, 4, 5, 6, 8)])),
+    (2, ("g726", "wav", kbit("g726", 24, 32, 40, options=("-ar", "8000")))),
+    (2, ("g722", "wav", [["-c:a", "g722"]])),
+    (2, ("speex-16", "ogg", [["-c:a", "libspeex", "-ar", "16000", "-cbr_quality", str(q)] for q in (3, 5, 7, 9)])),
+    (3, ("opus", "ogg", kbit("libopus", 8, 10, 14, 16, 24, 32, options=("-application", "voip")))),
+    (3, ("mp3", "mp3", kbit("libmp3lame", 16, 32, 40, 56, 64))),
+    (2, ("aac", "m4a", kbit("aac", 20, 32, 48, 64))),
+    (1, ("vorbis", "ogg", kbit("libvorbis", 32, 40, 48))),
+    (1, ("sbc", "sbc", kbit("sbc", 64, 96))),
+]
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__)
+    args.add_argument("out", type=Path)
+    args.add_argument("--shard", default="0/1")
+    args = args.parse_args()
+    k, n = map(int, args.shard.split("/"))
+    header, *lines = (args.out / "train.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in lines]
+    mine = [row for row in rows if seed_of("coded", row[0]) < SHARE * 2**64]
+    batches = defaultdict(list)
+    for file, *_ in mine:
+        rng = rng_of("codec", file)
+        codec = drawn(CODECS, rng)
+        batches[codec[0], int(rng.integers(len(codec[2])))].append((file, codec))
+    for number, ((_, choice), clips) in enumerate(sorted(batches.items())):
+        todo = [clip for clip in clips if number % n == k and not (args.out / "coded" / clip[0]).exists()]
+        for at in range(0, len(todo), BATCH):
+            some = todo[at : at + BATCH]
+            name, ending, options = some[0][1]
+            for (file, _), y in zip(some, through((name, ending, options[choice]), [load(args.out / f) for f, _ in some])):
+                save(args.out / "coded" / file, y)
+        print(f"{len(todo)} clips through {clips[0][1][0]}", flush=True)
+    coded = ["\t".join([f"coded/{row[0]}", *row[1:]]) for row in mine if (args.out / "coded" / row[0]).exists()]
+    write_text(args.out / "train_coded.tsv", "\n".join([header, *lines, *coded]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
