@@ -26,16 +26,15 @@ cargo build --release --example evaluate
 evaluate=target/release/examples/evaluate
 export=target/release/bonafide-export
 
-# Three rounds: each begins where the last one ended, with a high learning rate again.
+# Two rounds: the second begins where the first ended, with a high learning rate again.
 round() { # NAME EPOCHS RATE SEED, and where to begin
     name=$1 epochs=$2 rate=$3 seed=$4
     shift 4
     target/release/bonafide-train scratch "$@" --train "$corpus/train_coded.tsv" --dev "$corpus/dev.tsv" --noise "$corpus/augment/noise" \
         --rooms "$corpus/augment/rir" --epochs "$epochs" --learning-rate "$rate" --seed "$seed" --out "$out/$name"
 }
-round first 4 1.5e-3 42 --config train/lite.json
-round second 4 1e-3 43 --from "$out/first/best"
-round run 4 1e-3 44 --from "$out/second/best"
+round first 7 1.5e-3 42 --config train/lite.json
+round run 7 1e-3 43 --from "$out/first/best"
 
 score() { # MODEL LIST: a run that exists is gone on with
     "$evaluate" run --dataset list --root "$corpus/$2.tsv" --model "$1" --out "$out/scores/$(basename "$1" .onnx)-$2" --resume

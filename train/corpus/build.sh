@@ -70,7 +70,10 @@ for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
         "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --part held --share "$share"
-        # Clean read speech is the rarest: the user's folders go through three draws of engines.
+        # Clean read speech is the rarest: the user's folders go through three draws of engines, and five of the last step.
+        for again in 2 3 4 5; do
+            "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part bonafide
+        done
         for again in 2 3; do
             "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" "${copies[@]}"
         done

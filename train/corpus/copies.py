@@ -4,7 +4,7 @@
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
 leaves a fair sample; what exists is skipped. `--share 0.5` takes the half of them that comes first, always the same.
-`--again 2` draws once more for the same clips; `--cheap` leaves what falls to a slow engine for a later run, when a first
+`--again 2` draws once more for the same clips (bona fide ones in training only); `--cheap` leaves what falls to a slow engine for a later run, when a first
 corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
 where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
 """
@@ -59,7 +59,9 @@ def make(out, part, again, cheap, speaker, name, path):
     if mark.exists():
         return False
     rng = rng_of(turn, speaker, name)
-    if rng.random() > SHARE[part] or (part == "held" and split_of(speaker) != "test"):
+    split = split_of(speaker)
+    wanted = {"held": split == "test", "bonafide": again == 1 or split == "train"}
+    if rng.random() > SHARE[part] or not wanted.get(part, True):
         write_text(mark, "-\n")
         return False
     if part == "bonafide":

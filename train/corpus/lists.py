@@ -25,7 +25,7 @@ def rows(out):
         part, recording = mark.parent.parent.name, f"{mark.parent.name}/{mark.name}"
         if part == "tts":
             yield split_of_voice(source, speaker), place, "spoof", source, speaker, recording
-        elif part == "bonafide":
+        elif part.startswith("bonafide"):
             yield split_of(speaker), place, "bonafide", package_of(speaker), speaker, recording
         else:
             yield split_of(speaker), place, "spoof", source, speaker, recording
