@@ -89,8 +89,8 @@ wait
 
 step "lists, conditions, pools"
 "${python[@]}" lists.py "$out"
-"${python[@]}" coded.py "$out"
 "${python[@]}" conditions.py "$out" &
+"${python[@]}" coded.py "$out"
 "${python[@]}" augment.py "$out"
 wait
 "${python[@]}" licences.py "$out"

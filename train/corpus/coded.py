@@ -1,23 +1,20 @@
 """A third of the training list again through real codecs, both classes alike: OUT/train_coded.tsv has the list and these.
 
-    coded.py OUT [--shard K/N]
+    coded.py OUT
 
 The trainer has G.711 and rough likenesses of other codecs; what calls and messages are sent in, GSM and Speex above all,
 changes a voice more than those do. Which clips and which codec is drawn from the clip's name; what exists is skipped. Files:
 OUT/coded/..., with the source, speaker and recording of the original.
 """
 
-import argparse
+import sys
 from collections import defaultdict
 from pathlib import Path
 
-from common import drawn, load, rng_of, save, seed_of, write_text
-from conditions import through
+from common import drawn, rng_of, seed_of, write_text
+from conditions import save_through
 
 SHARE = 0.35
-# Clips that are coded in one call.
-BATCH = 50
-
 
 def kbit(encoder, *rates, options=()):
     """An encoder's options at each of some bit rates."""
@@ -40,29 +37,22 @@ CODECS = [
 
 
 def main():
-    args = argparse.ArgumentParser(description=__doc__)
-    args.add_argument("out", type=Path)
-    args.add_argument("--shard", default="0/1")
-    args = args.parse_args()
-    k, n = map(int, args.shard.split("/"))
-    header, *lines = (args.out / "train.tsv").read_text().splitlines()
+    out = Path(sys.argv[1])
+    header, *lines = (out / "train.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines]
     mine = [row for row in rows if seed_of("coded", row[0]) < SHARE * 2**64]
     batches = defaultdict(list)
     for file, *_ in mine:
         rng = rng_of("codec", file)
-        codec = drawn(CODECS, rng)
-        batches[codec[0], int(rng.integers(len(codec[2])))].append((file, codec))
-    for number, ((_, choice), clips) in enumerate(sorted(batches.items())):
-        todo = [clip for clip in clips if number % n == k and not (args.out / "coded" / clip[0]).exists()]
-        for at in range(0, len(todo), BATCH):
-            some = todo[at : at + BATCH]
-            name, ending, options = some[0][1]
-            for (file, _), y in zip(some, through((name, ending, options[choice]), [load(args.out / f) for f, _ in some])):
-                save(args.out / "coded" / file, y)
-        print(f"{len(todo)} clips through {clips[0][1][0]}", flush=True)
-    coded = ["\t".join([f"coded/{row[0]}", *row[1:]]) for row in mine if (args.out / "coded" / row[0]).exists()]
-    write_text(args.out / "train_coded.tsv", "\n".join([header, *lines, *coded]) + "\n")
+        name, ending, choices = drawn(CODECS, rng)
+        options = choices[int(rng.integers(len(choices)))]
+        if not (out / "coded" / file).exists():
+            batches[name, ending, tuple(options)].append(file)
+    for codec, files in batches.items():
+        save_through(codec, out, "coded", files, at_once=50)
+        print(f"{len(files)} clips through {codec[0]} {' '.join(codec[2][2:])}", flush=True)
+    coded = ["\t".join([f"coded/{row[0]}", *row[1:]]) for row in mine]
+    write_text(out / "train_coded.tsv", "\n".join([header, *lines, *coded]) + "\n")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,14 @@ def through(codec, clips):
     return out
 
 
+def save_through(codec, out, folder, files, at_once=100):
+    """Clips of OUT through one codec, so many in one call, to the same names in OUT's `folder`."""
+    for at in range(0, len(files), at_once):
+        some = files[at : at + at_once]
+        for file, y in zip(some, through(codec, [load(out / f) for f in some])):
+            save(out / folder / file, y)
+
+
 def main():
     out = Path(sys.argv[1])
     rows = [line.split("\t") for line in (out / "test.tsv").read_text().splitlines()[1:]]
@@ -87,10 +95,7 @@ def main():
         if not (out / "test_codec" / file).exists():
             groups[seed_of("codec", file) % len(CODECS)].append(file)
     for number, names in groups.items():
-        for at in range(0, len(names), 100):
-            some = names[at : at + 100]
-            for file, y in zip(some, through(CODECS[number], [load(out / f) for f in some])):
-                save(out / "test_codec" / file, y)
+        save_through(CODECS[number], out, "test_codec", names)
     for condition in ("test_telephone", "test_codec"):
         lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
         write_text(out / f"{condition}.tsv", "\n".join(lines) + "\n")

@@ -4,9 +4,10 @@
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
 leaves a fair sample; what exists is skipped. `--share 0.5` takes the half of them that comes first, always the same.
-`--again 2` draws once more for the same clips (bona fide ones in training only); `--cheap` leaves what falls to a slow engine for a later run, when a first
-corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and OUT/spoof/ENGINE/SPEAKER/NAME.flac,
-where ENGINE is the variant that was drawn; the place is known before the work by OUT/work/PART/... marks.
+`--again 2` draws once more for the same clips (bona fide ones in training only); `--cheap` leaves what falls to a slow engine
+for a later run, when a first corpus is wanted soon. Files: OUT/bonafide/SPEAKER/NAME.flac and
+OUT/spoof/ENGINE/SPEAKER/NAME.flac, where ENGINE is the variant that was drawn; the place is known before the work by
+OUT/work/PART/... marks.
 """
 
 import argparse

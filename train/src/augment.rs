@@ -90,7 +90,7 @@ impl Augment {
         let reach = length / 4;
         let moved = (start + rng.random_range(0..=2 * reach)).saturating_sub(reach);
         let from = moved.min(clip.len().saturating_sub(source));
-        let mut window = speed::change(&cut(clip, from, source), length);
+        let mut window = speed::change(cut(clip, from, source), length);
         recordings.apply(&mut window, rng);
         window
     }

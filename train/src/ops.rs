@@ -16,7 +16,7 @@ mod softmax;
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-pub(crate) use batch_norm::{Activation, Moments, batch_norm, scale_shift};
+pub(crate) use batch_norm::{Activation, Moments, batch_norm, coefficients, scale_shift};
 pub(crate) use conv::{Convolution, conv2d};
 pub(crate) use conv_norm::conv_norm;
 pub(crate) use gelu::gelu;
@@ -45,6 +45,11 @@ fn with_numbers<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<T>) -> R
 /// A tensor on the processor that owns `numbers`.
 fn tensor(numbers: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(numbers, shape, &Device::Cpu)
+}
+
+/// The gradient of a tensor, where it was wanted.
+fn gradient(numbers: Option<Vec<f32>>, of: &Tensor) -> Result<Option<Tensor>> {
+    numbers.map(|numbers| tensor(numbers, of.shape())).transpose()
 }
 
 /// Into how many parts a batch is split for sums over it. A constant, so that sums don't depend on the threads.

@@ -16,9 +16,9 @@ pub(super) fn draw(length: usize, rng: &mut ChaCha8Rng) -> usize {
 }
 
 /// The samples at another speed, so that there are `length`. What would be above half the sample rate is lost.
-pub(super) fn change(samples: &[f32], length: usize) -> Vec<f32> {
+pub(super) fn change(samples: Vec<f32>, length: usize) -> Vec<f32> {
     if samples.len() == length || samples.is_empty() {
-        return samples.to_vec();
+        return samples;
     }
     let mut from: Vec<Complex32> = samples.iter().map(|&x| Complex32::new(x, 0.0)).collect();
     spectrum::transforms(samples.len())[0].process(&mut from);
@@ -45,7 +45,7 @@ mod tests {
             (0..length).map(|n| (n as f32 * step).sin()).collect()
         };
         for length in [700, 800, 900] {
-            let changed = change(&tone(50.0, length), 800);
+            let changed = change(tone(50.0, length), 800);
             assert_eq!(changed.len(), 800);
             for (n, (found, expected)) in changed.iter().zip(tone(50.0, 800)).enumerate() {
                 assert!((found - expected).abs() < 1e-4, "{length}, {n}: {found}, {expected}");
@@ -59,7 +59,7 @@ mod tests {
         let high: Vec<f32> = (0..900)
             .map(|n| (n as f32 * std::f32::consts::PI * 15.0 / 16.0).sin())
             .collect();
-        let changed = change(&high, 800);
+        let changed = change(high, 800);
         // The window wraps around, where the tone has a step.
         assert!(changed[100..700].iter().all(|x| x.abs() < 0.05));
     }

@@ -387,13 +387,9 @@ impl<'a> Pass<'a> {
         let (Some(mean), Some(variance)) = (measured.get(&mean_name), measured.get(&variance_name)) else {
             bail!("there is no tensor `{mean_name}` or `{variance_name}`");
         };
-        let moments = Moments {
-            mean: mean.clone(),
-            variance: variance.clone(),
-            count: 0,
-        };
         let [weight, bias] = self.affine(name)?;
-        let (scale, shift) = moments.scale_shift(&weight.to_vec1::<f32>()?, &bias.to_vec1::<f32>()?, BATCH_NORM_EPS);
+        let (weight, bias) = (weight.to_vec1::<f32>()?, bias.to_vec1::<f32>()?);
+        let (scale, shift) = ops::coefficients(mean, variance, [&weight, &bias], BATCH_NORM_EPS);
         ops::scale_shift(x, &scale, &shift, activation)
     }
 

@@ -129,17 +129,25 @@ impl Moments {
     pub(super) fn deviation(&self, channel: usize, epsilon: f32) -> f32 {
         (self.variance[channel] + epsilon).sqrt()
     }
+}
 
-    /// What batch norm scales each channel by, and then shifts it by.
-    pub(crate) fn scale_shift(&self, weight: &[f32], bias: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
-        let channels = 0..self.mean.len();
-        let scale: Vec<f32> = channels
-            .clone()
-            .map(|c| weight[c] / self.deviation(c, epsilon))
-            .collect();
-        let shift = channels.map(|c| bias[c] - scale[c] * self.mean[c]).collect();
-        (scale, shift)
-    }
+/// What a batch norm by these moments scales each channel by, and then shifts it by.
+pub(crate) fn coefficients(
+    mean: &[f32],
+    variance: &[f32],
+    [weight, bias]: [&[f32]; 2],
+    epsilon: f32,
+) -> (Vec<f32>, Vec<f32>) {
+    let deviations = variance.iter().map(|variance| (variance + epsilon).sqrt());
+    let scale: Vec<f32> = weight
+        .iter()
+        .zip(deviations)
+        .map(|(w, deviation)| w / deviation)
+        .collect();
+    let shift = (bias.iter().zip(&scale).zip(mean))
+        .map(|((b, s), m)| b - s * m)
+        .collect();
+    (scale, shift)
 }
 
 struct BatchNorm {
@@ -208,8 +216,8 @@ impl CustomOp3 for BatchNorm {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let sizes = Sizes::of(lx.shape())?;
-        let (weight, bias) = (numbers(weight, lw)?, numbers(bias, lb)?);
-        let (scale, shift) = self.moments.scale_shift(weight, bias, self.epsilon);
+        let affine_of = [numbers(weight, lw)?, numbers(bias, lb)?];
+        let (scale, shift) = coefficients(&self.moments.mean, &self.moments.variance, affine_of, self.epsilon);
         let out = affine(sizes.pixels, numbers(x, lx)?, &scale, &shift, self.activation);
         Ok((CpuStorage::F32(out), lx.shape().clone()))
     }
@@ -268,15 +276,31 @@ pub(super) struct Backward {
     pub(super) of_weight: Vec<f32>,
     pub(super) of_bias: Vec<f32>,
     channels: Vec<Channel>,
+}
+
+/// Where the activation after a channel's scale and shift lets a gradient back.
+#[derive(Clone, Copy)]
+struct Gate {
+    scale: f32,
+    shift: f32,
     floor: f32,
+}
+
+impl Gate {
+    fn open(self, x: f32, grad: f32) -> f32 {
+        if x * self.scale + self.shift > self.floor {
+            grad
+        } else {
+            0.0
+        }
+    }
 }
 
 /// What the way back needs of one channel.
 #[derive(Clone, Copy)]
 struct Channel {
     mean: f32,
-    scale: f32,
-    shift: f32,
+    gate: Gate,
     /// ∂bias / n.
     level: f32,
     /// ∂weight / (n · σ).
@@ -287,23 +311,30 @@ impl Backward {
     /// For the input `x` and the gradient of the output, both `[batch, channels, pixels]`.
     pub(super) fn new(norm: &Norm<'_>, pixels: usize, x: &[f32], grad: &[f32]) -> Self {
         let floor = norm.activation.floor();
-        let (scale, shift) = norm.moments.scale_shift(norm.weight, norm.bias, norm.epsilon);
+        let Moments { mean, variance, .. } = norm.moments;
+        let (scale, shift) = coefficients(mean, variance, [norm.weight, norm.bias], norm.epsilon);
         let (count, channels) = (norm.moments.count as f32, scale.len());
         let of_channel = |index: usize| {
-            let (mean, scale, shift) = (norm.moments.mean[index], scale[index], shift[index]);
+            let mean = mean[index];
+            let gate = Gate {
+                scale: scale[index],
+                shift: shift[index],
+                floor,
+            };
             let deviation = norm.moments.deviation(index, norm.epsilon);
             let planes = x.chunks_exact(pixels.max(1)).zip(grad.chunks_exact(pixels.max(1)));
             let mut sums = [0.0; 2];
             for (x, grad) in planes.skip(index).step_by(channels) {
-                let open = |x: f32, grad: f32| if x * scale + shift > floor { grad } else { 0.0 };
-                let plane = sums2(x, grad, |x, grad| [(x - mean) * open(x, grad), open(x, grad)]);
+                let plane = sums2(x, grad, |x, grad| {
+                    let grad = gate.open(x, grad);
+                    [(x - mean) * grad, grad]
+                });
                 sums.iter_mut().zip(plane).for_each(|(sum, plane)| *sum += plane);
             }
             let (of_weight, of_bias) = ((sums[0] / f64::from(deviation)) as f32, sums[1] as f32);
             let channel = Channel {
                 mean,
-                scale,
-                shift,
+                gate,
                 level: of_bias / count,
                 slope: of_weight / (count * deviation),
             };
@@ -314,7 +345,6 @@ impl Backward {
             of_weight,
             of_bias,
             channels,
-            floor,
         }
     }
 
@@ -322,12 +352,7 @@ impl Backward {
     pub(super) fn gradient(&self, channel: usize, x: &[f32], grad: &[f32], out: &mut [f32]) {
         let of = self.channels[channel];
         for ((out, &x), &grad) in out.iter_mut().zip(x).zip(grad) {
-            let grad = if x * of.scale + of.shift > self.floor {
-                grad
-            } else {
-                0.0
-            };
-            *out = of.scale * (grad - of.level - (x - of.mean) * of.slope);
+            *out = of.gate.scale * (of.gate.open(x, grad) - of.level - (x - of.mean) * of.slope);
         }
     }
 }

@@ -7,7 +7,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 
-use super::{PARTS, numbers, sum, tensor, with_numbers};
+use super::{PARTS, gradient, numbers, sum, with_numbers};
 
 /// How a kernel moves over its input: along the height (or frequency) and along the width (or time).
 #[derive(Debug, Clone, Copy)]
@@ -300,19 +300,19 @@ impl Sizes {
         let [wants_x, wants_kernels] = wanted;
         let outputs = self.outputs / self.groups;
         let (taps, tiles, group_in) = (self.taps(), self.tiles(), self.group_in());
-        let of_part = self.batch.div_ceil(PARTS).max(1) * self.groups;
+        let groups_of_part = self.batch.div_ceil(PARTS).max(1) * self.groups;
+        let part_in = groups_of_part * group_in;
         let mut of_x = vec![0.0; if wants_x { x.len() } else { 0 }];
-        let parts = self.batch * self.groups;
-        let mut slices: Vec<Option<&mut [f32]>> = of_x.chunks_mut(of_part * group_in).map(Some).collect();
-        slices.resize_with(parts.div_ceil(of_part), || None);
+        let mut slices: Vec<Option<&mut [f32]>> = of_x.chunks_mut(part_in).map(Some).collect();
+        slices.resize_with(x.len().div_ceil(part_in), || None);
         let of_kernels: Vec<Vec<f32>> = slices
             .into_par_iter()
-            .zip(x.par_chunks(of_part * group_in))
+            .zip(x.par_chunks(part_in))
             .enumerate()
             .map_init(Scratch::default, |scratch, (part, (mut of_x, x))| {
                 let mut total = vec![0.0; if wants_kernels { self.outputs * taps } else { 0 }];
                 for (group, x) in x.chunks_exact(group_in).enumerate() {
-                    let index = part * of_part + group;
+                    let index = part * groups_of_part + group;
                     let kernels = self.kernels(kernels, index)?;
                     let mut of_x = of_x.as_mut().map(|of_x| &mut of_x[group * group_in..][..group_in]);
                     for tile in &tiles {
@@ -369,9 +369,6 @@ impl CustomOp2 for Convolution {
                 with_numbers(kernels, |kernels| sizes.backward(x, kernels, wanted, tile))
             })
         })?;
-        Ok((
-            of_x.map(|numbers| tensor(numbers, x.shape())).transpose()?,
-            of_kernels.map(|numbers| tensor(numbers, kernels.shape())).transpose()?,
-        ))
+        Ok((gradient(of_x, x)?, gradient(of_kernels, kernels)?))
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::batch_norm::{Activation, Backward, Moments, Norm, Spread, affine};
+use super::batch_norm::{Activation, Backward, Moments, Norm, Spread, affine, coefficients};
 use super::conv::{Convolution, Sizes};
-use super::{numbers, tensor, with_numbers};
+use super::{gradient, numbers, tensor, with_numbers};
 
 struct ConvNorm {
     how: Convolution,
@@ -68,7 +68,7 @@ impl CustomOp3 for ConvNorm {
         let (convolved, planes) = sizes.forward(numbers(x, lx)?, numbers(kernels, lk)?, planes)?;
         let moments = Moments::of_planes(&planes.concat(), channels, pixels);
         let (weight, bias) = numbers(affine_of, la)?.split_at(channels);
-        let (scale, shift) = moments.scale_shift(weight, bias, self.epsilon);
+        let (scale, shift) = coefficients(&moments.mean, &moments.variance, [weight, bias], self.epsilon);
         let out = affine(pixels, &convolved, &scale, &shift, self.activation);
         // A second pass would leave the same.
         let _ = self.kept.set(Kept { convolved, moments });
@@ -118,11 +118,7 @@ impl CustomOp3 for ConvNorm {
             Ok((back, gradients))
         })?;
         let of_affine = tensor([back.of_weight, back.of_bias].concat(), affine.shape())?;
-        Ok((
-            of_x.map(|numbers| tensor(numbers, x.shape())).transpose()?,
-            of_kernels.map(|numbers| tensor(numbers, kernels.shape())).transpose()?,
-            Some(of_affine),
-        ))
+        Ok((gradient(of_x, x)?, gradient(of_kernels, kernels)?, Some(of_affine)))
     }
 }
 
