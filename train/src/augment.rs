@@ -46,8 +46,10 @@ pub struct Recordings {
 mod chance {
     /// Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis leaves is faint.
     pub(super) const CLEAN: f64 = 0.4;
-    /// Nothing is done but what a telephone does: of what is listened to for machines, much is calls.
+    /// A call: a telephone, and in some of them a room and noise before it. Of what is listened to for machines, much is calls.
     pub(super) const TELEPHONE: f64 = 0.25;
+    pub(super) const CALL_REVERB: f64 = 0.25;
+    pub(super) const CALL_NOISE: f64 = 0.2;
     /// Played faster or slower first, whatever else is done.
     pub(super) const SPEED: f64 = 0.3;
     pub(super) const TRIM: f64 = 0.3;
@@ -102,9 +104,19 @@ impl Recordings {
         if draw >= chance::CLEAN + chance::TELEPHONE {
             self.degrade(window, rng);
         } else if draw >= chance::CLEAN {
-            codec::telephone(window, rng);
+            self.call(window, rng);
         }
         level(window, rng);
+    }
+
+    fn call(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
+        if rng.random_bool(chance::CALL_REVERB) {
+            reverb::add(window, &self.rooms, rng);
+        }
+        if rng.random_bool(chance::CALL_NOISE) {
+            noise::add(window, &self.noise, &self.babble, rng);
+        }
+        codec::telephone(window, rng);
     }
 
     fn degrade(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {

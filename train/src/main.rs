@@ -96,6 +96,9 @@ struct Common {
     /// Impulse responses of rooms for --augment strong
     #[arg(long, value_name = "DIR")]
     rooms: Option<PathBuf>,
+    /// Seconds of each training window that are heard, from another place in every epoch: two take half the time of four
+    #[arg(long, value_name = "SECONDS")]
+    crop: Option<f32>,
     /// What weighs the same in the loss [default: labels, from scratch speakers]
     #[arg(long)]
     balance: Option<Even>,
@@ -209,6 +212,7 @@ impl Common {
             Some(Even::Speakers) => Balance::Speakers,
             None => settings.balance,
         };
+        settings.crop = self.crop;
         settings.parts = self.parts.unwrap_or(settings.parts);
         settings.masks = self.masks.unwrap_or(settings.masks);
         settings.label_smoothing = self.label_smoothing;

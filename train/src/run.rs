@@ -352,6 +352,7 @@ impl<'a> Run<'a> {
             clips: &self.train,
             augment: &self.augment,
             seed: settings.seed,
+            crop: settings.crop_samples(),
         };
         let (source, of_epoch) = if self.cut == Cut::Waveform {
             (Source::Windows(windows), epoch)
@@ -487,6 +488,7 @@ impl<'a> Run<'a> {
             clips: &self.dev,
             augment: &none,
             seed: settings.seed,
+            crop: None,
         };
         let source = if self.cut == Cut::Waveform {
             Source::Windows(windows)

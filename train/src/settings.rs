@@ -87,6 +87,8 @@ pub struct Settings {
     pub seed: u64,
     /// What is done to training windows.
     pub augmentation: Augmentation,
+    /// Seconds of each training window that are heard, from another place in every epoch; `None` for all of it.
+    pub crop: Option<f32>,
     /// What weighs the same in the loss.
     pub balance: Balance,
     /// Parts that a batch is split into, from 1, each worked on by threads and batch norms of its own.
@@ -143,6 +145,7 @@ impl Settings {
             patience: 3,
             seed: 42,
             augmentation: Augmentation::None,
+            crop: None,
             balance: Balance::Labels,
             parts: 1,
             label_smoothing: 0.0,
@@ -188,6 +191,11 @@ impl Settings {
         }
     }
 
+    pub(crate) fn crop_samples(&self) -> Option<usize> {
+        self.crop
+            .map(|seconds| (seconds * bonafide::SAMPLE_RATE as f32) as usize)
+    }
+
     /// Checks that every setting is in its range.
     ///
     /// # Errors
@@ -208,6 +216,10 @@ impl Settings {
         share("--weight-decay", self.weight_decay)?;
         share("--max-bad", self.max_bad)?;
         share("--warm-up", self.warm_up.unwrap_or(0.0))?;
+        if let Some(seconds) = self.crop {
+            check("--crop", "0.5 to 4 seconds", &seconds, (0.5..=4.0).contains(&seconds))?;
+            check("--crop", "--no-cache beside it, or scratch", &seconds, !self.cache)?;
+        }
         let smoothing = self.label_smoothing;
         check(
             "--label-smoothing",

@@ -1,6 +1,7 @@
 //! Where the batches come from: windows cut and augmented as they are needed, or the cached output of the frozen part.
 
 use candle_core::{Device, Tensor};
+use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 
 use crate::augment::{Augment, generator};
@@ -28,19 +29,31 @@ pub(crate) struct Windows<'a> {
     pub(crate) clips: &'a Clips,
     pub(crate) augment: &'a Augment,
     pub(crate) seed: u64,
+    /// Samples of each window that are used, if not all: from another place in every epoch.
+    pub(crate) crop: Option<usize>,
 }
 
 impl Windows<'_> {
+    /// Samples in a row.
+    fn length(&self) -> usize {
+        self.crop.unwrap_or(self.clips.windowing().length())
+    }
+
     /// A window as it is in an epoch, or in a variant.
     pub(crate) fn window(&self, epoch: usize, window: usize) -> Result<Vec<f32>> {
-        if matches!(self.augment, Augment::None) {
+        if matches!(self.augment, Augment::None) && self.crop.is_none() {
             return self.clips.window(window);
         }
         let samples = self.clips.samples(window)?;
         // What is drawn is the same for a recording and its copies, so that the label is all they differ in.
         let first = self.clips.first_of_group(window);
         let mut rng = generator(self.seed, &[purpose::WINDOW, epoch as u64, first as u64]);
-        let (start, length) = (self.clips.start(window), self.clips.windowing().length());
+        let (mut start, length) = (self.clips.start(window), self.length());
+        if self.crop.is_some() {
+            // Within the window as far as the clip reaches: its rest is silence.
+            let filled = self.clips.windowing().length().min(samples.len().saturating_sub(start));
+            start += rng.random_range(0..=filled.saturating_sub(length));
+        }
         Ok(self.augment.cut(&samples, start, length, &mut rng))
     }
 }
@@ -50,7 +63,7 @@ impl Source<'_> {
     pub(crate) fn rows(&self, epoch: usize, windows: &[usize]) -> Result<Rows> {
         match self {
             Self::Windows(source) => {
-                let length = source.clips.windowing().length();
+                let length = source.length();
                 let mut numbers = Vec::with_capacity(windows.len() * length);
                 for &window in windows {
                     numbers.extend(source.window(epoch, window)?);
@@ -120,4 +133,76 @@ pub(crate) fn prefetched(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use bonafide::{Label, Windowing};
+
+    use super::*;
+    use crate::clips::Reading;
+    use crate::list::Clip;
+
+    const SAMPLES: usize = 10_000;
+
+    /// Two clips that count their samples up from 1, cut into windows of 6,000 every 3,000.
+    fn counting() -> Clips {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let clip = |label| {
+            let path = folder.path().join(format!("{label:?}.wav"));
+            let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+            (1..=SAMPLES).for_each(|n| writer.write_sample(n as i16).unwrap());
+            writer.finalize().unwrap();
+            let [source, speaker, recording] = ["-"; 3].map(str::to_owned);
+            Clip {
+                path,
+                label,
+                source,
+                speaker,
+                recording,
+            }
+        };
+        let clips = [Label::Bonafide, Label::Spoof].map(clip).into();
+        let windowing = Windowing::new(NonZeroUsize::new(6_000).unwrap(), NonZeroUsize::new(3_000).unwrap());
+        let how = Reading {
+            max_bad: 0.0,
+            memory: 1 << 20,
+        };
+        Clips::read(folder.path(), clips, windowing, how, &|| {}).unwrap()
+    }
+
+    #[test]
+    fn a_crop_is_another_part_of_its_window_in_each_epoch() {
+        let clips = counting();
+        let windows = Windows {
+            clips: &clips,
+            augment: &Augment::None,
+            seed: 1,
+            crop: Some(2_000),
+        };
+        for window in 0..clips.windows() {
+            let start = clips.start(window);
+            let end = (start + 6_000).min(SAMPLES);
+            let mut places = std::collections::HashSet::new();
+            for epoch in 0..20 {
+                let cropped = windows.window(epoch, window).unwrap();
+                assert_eq!(cropped.len(), 2_000);
+                let first = (cropped[0] * 32_768.0) as usize - 1;
+                assert!(start <= first && first + 2_000 <= end, "{first} of {start} to {end}");
+                assert!(cropped.windows(2).all(|pair| pair[0] < pair[1]));
+                assert_eq!(windows.window(epoch, window).unwrap(), cropped);
+                places.insert(first);
+            }
+            assert!(places.len() > 15, "{} places", places.len());
+        }
+    }
 }

@@ -218,6 +218,7 @@ fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
             let mut settings = settings(&data, Stage::Scratch, &format!("{config}-{out}"));
             settings.config = Some(data.path().join(config));
             settings.mixup = 0.4;
+            settings.crop = (config == "lite.json").then_some(0.5);
             settings
         };
         let whole = with("whole");
@@ -363,4 +364,15 @@ fn settings_that_make_no_sense_are_refused() {
     neither.batch = 0;
     let message = train(&neither).unwrap_err().to_string();
     assert!(message.contains("--batch is 0, expected a number from 1"), "{message}");
+
+    let mut crop = settings(&data, Stage::Stage1, "out");
+    crop.crop = Some(9.0);
+    let message = train(&crop).unwrap_err().to_string();
+    assert!(
+        message.contains("--crop is 9.0, expected 0.5 to 4 seconds"),
+        "{message}"
+    );
+    crop.crop = Some(2.0);
+    let message = train(&crop).unwrap_err().to_string();
+    assert!(message.contains("expected --no-cache beside it"), "{message}");
 }
