@@ -1,7 +1,8 @@
 //! The small spectral network that `bonafide-train` trains: its shape, and its ONNX graph.
 //!
 //! A spectrogram, made by a convolution with cosines and sines; residual blocks of convolutions; mean and deviation over
-//! time, weighed by attention; a linear layer. Each batch norm is folded into the convolution before it.
+//! time, weighed by attention; a linear layer. Each batch norm is folded into the convolution before it. There may be
+//! several such networks beside one another, whose logits have one mean.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
@@ -14,7 +15,7 @@ use crate::config::{self, expect};
 use crate::layout::CLASSES;
 use crate::onnx::{Attribute, Dimension, Graph};
 use crate::wav2vec2::{INPUT, OUTPUT};
-use crate::{Error, Result};
+use crate::{Error, Result, SAMPLE_RATE};
 
 /// `model_type` in `config.json`.
 pub(crate) const MODEL_TYPE: &str = "bonafide-lite";
@@ -26,6 +27,8 @@ const VARIANCE_FLOOR: f32 = 1e-5;
 pub const SILENT_FRAMES: f32 = 1e-3;
 /// Epsilon of batch norms, PyTorch's default.
 const BATCH_NORM_EPS: f64 = 1e-5;
+/// Networks beside one another, at most.
+const MAX_BESIDE: usize = 15;
 /// No network of this kind comes near this; it keeps products of sizes from overflowing.
 const MAX_SIZE: usize = 1 << 14;
 
@@ -42,6 +45,8 @@ pub struct LiteConfig {
     pub window_samples: usize,
     /// Samples in a frame of the spectrogram, under a Hann window. It has half as many bins, and one.
     pub frame_samples: usize,
+    /// The highest frequency that is heard, in Hz: bins above it are left out.
+    pub highest_hz: u32,
     /// Samples from one frame to the next.
     pub frame_hop: usize,
     /// Added to the power of a bin before the logarithm; full scale is about (`frame_samples` / 4)².
@@ -60,6 +65,10 @@ pub struct LiteConfig {
     pub attention_size: usize,
     /// The share of pooled features that is dropped in training.
     pub dropout: f32,
+    /// Networks that hear the same window; the logits are the mean of all. The names of the first one's tensors begin with
+    /// `beside.0.`, and so on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<LiteConfig>,
 }
 
 /// What is taken off a window's log power.
@@ -120,6 +129,7 @@ impl Default for LiteConfig {
             model_type: MODEL_TYPE.to_owned(),
             window_samples: 64_000,
             frame_samples: 512,
+            highest_hz: SAMPLE_RATE / 2,
             frame_hop: 256,
             power_floor: 1e-5,
             remove: Removed::Spectrum,
@@ -134,11 +144,15 @@ impl Default for LiteConfig {
             squeeze: 8,
             attention_size: 64,
             dropout: 0.2,
+            beside: Vec::new(),
         }
     }
 }
 
 impl LiteConfig {
+    /// What the names of tensors of networks beside the first begin with.
+    pub const BESIDE: &str = "beside.";
+
     /// Checks that the network can be built.
     ///
     /// # Errors
@@ -159,6 +173,13 @@ impl LiteConfig {
             "an even number from 16 to 4096",
             &frame,
             frame.is_multiple_of(2) && (16..=4096).contains(&frame),
+        )?;
+        let highest = self.highest_hz;
+        expect(
+            "highest_hz",
+            "a number from 1,000 to 8,000",
+            &highest,
+            (1_000..=SAMPLE_RATE / 2).contains(&highest),
         )?;
         let hop = self.frame_hop;
         expect(
@@ -214,13 +235,27 @@ impl LiteConfig {
             "0 to 0.9",
             &self.dropout,
             (0.0..=0.9).contains(&self.dropout),
-        )
+        )?;
+        let beside = self.beside.len();
+        expect("beside", "0 to 15 networks", &beside, beside <= MAX_BESIDE)?;
+        for other in &self.beside {
+            let holds = other.beside.is_empty() && other.window_samples == window;
+            expect("beside", "networks of the same window, none beside them", other, holds)?;
+            other.validate()?;
+        }
+        Ok(())
     }
 
-    /// Bins of the spectrogram.
+    /// All networks, and what the names of their tensors begin with: this one, without a prefix, and those beside it.
+    pub fn networks(&self) -> impl Iterator<Item = (String, &LiteConfig)> {
+        let beside = self.beside.iter().enumerate();
+        std::iter::once((String::new(), self)).chain(beside.map(|(n, other)| (format!("{}{n}.", Self::BESIDE), other)))
+    }
+
+    /// Bins of the spectrogram that are heard.
     #[must_use]
     pub fn bins(&self) -> usize {
-        self.frame_samples / 2 + 1
+        self.frame_samples * self.highest_hz as usize / SAMPLE_RATE as usize + 1
     }
 
     /// The residual blocks in order.
@@ -262,21 +297,21 @@ impl LiteConfig {
     /// A Hann window times the cosine of each bin: `[bins, frame_samples]`.
     #[must_use]
     pub fn cosines(&self) -> Vec<f32> {
-        waves(self.frame_samples, f64::cos)
+        waves(self.bins(), self.frame_samples, f64::cos)
     }
 
     /// A Hann window times the sine of each bin: `[bins, frame_samples]`.
     #[must_use]
     pub fn sines(&self) -> Vec<f32> {
-        waves(self.frame_samples, f64::sin)
+        waves(self.bins(), self.frame_samples, f64::sin)
     }
 }
 
-fn waves(frame: usize, of: fn(f64) -> f64) -> Vec<f32> {
+fn waves(bins: usize, frame: usize, of: fn(f64) -> f64) -> Vec<f32> {
     let turn = |k: usize, n: usize| std::f64::consts::TAU * ((k * n % frame) as f64) / frame as f64;
     let hann = |n| 0.5 - 0.5 * turn(1, n).cos();
     let wave = |k| (0..frame).map(move |n| (hann(n) * of(turn(k, n))) as f32);
-    (0..=frame / 2).flat_map(wave).collect()
+    (0..bins).flat_map(wave).collect()
 }
 
 /// The shape beside a checkpoint, if it is one of this kind: a `config.json` whose `model_type` is `bonafide-lite`.
@@ -306,19 +341,20 @@ pub(crate) fn find(checkpoint: &Checkpoint, given: Option<&Path>) -> Result<Opti
 pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, config: &LiteConfig, batch: &Dimension) -> Result<Graph<'a>> {
     let mut network = Network {
         checkpoint,
+        prefix: String::new(),
         graph: Graph::default(),
         used: BTreeSet::new(),
     };
     let waveform = network
         .graph
         .input(INPUT, &[batch.clone(), Dimension::Fixed(config.window_samples)]);
-    let mut x = network.spectrogram(config, &waveform)?;
-    x = network.convolution("stem", &x, [1, config.stem_channels], KERNEL, config.stem_stride)?;
-    x = network.node("Relu", "stem.relu", &[&x]);
-    for block in config.blocks() {
-        x = network.block(config, &block, &x)?;
+    let mut logits = Vec::new();
+    for (prefix, config) in config.networks() {
+        network.prefix = prefix;
+        logits.push(network.logits(config, &waveform)?);
     }
-    network.pool(config, &x)?;
+    network.prefix = String::new();
+    network.mean(&logits);
     network
         .graph
         .output(OUTPUT, &[batch.clone(), Dimension::Fixed(CLASSES)]);
@@ -332,12 +368,39 @@ pub(crate) fn build<'a>(checkpoint: &'a Checkpoint, config: &LiteConfig, batch: 
 
 struct Network<'a> {
     checkpoint: &'a Checkpoint,
+    /// What the names of the tensors, nodes and constants of the network at work begin with.
+    prefix: String,
     graph: Graph<'a>,
     /// The checkpoint's tensors that the graph has taken up.
     used: BTreeSet<&'a str>,
 }
 
 impl<'a> Network<'a> {
+    /// One network: `[batch, samples]` → `[batch, 2]`.
+    fn logits(&mut self, config: &LiteConfig, waveform: &str) -> Result<String> {
+        let mut x = self.spectrogram(config, waveform)?;
+        x = self.convolution("stem", &x, [1, config.stem_channels], KERNEL, config.stem_stride)?;
+        x = self.node("Relu", "stem.relu", &[&x]);
+        for block in config.blocks() {
+            x = self.block(config, &block, &x)?;
+        }
+        self.pool(config, &x)
+    }
+
+    /// The mean of the networks' logits, as the graph's output.
+    fn mean(&mut self, logits: &[String]) {
+        let [first, others @ ..] = logits else { return };
+        if others.is_empty() {
+            return self.graph.rename(first, OUTPUT);
+        }
+        let mut sum = first.clone();
+        for (n, other) in others.iter().enumerate() {
+            sum = self.node("Add", format!("{}{n}.sum", LiteConfig::BESIDE), &[&sum, other]);
+        }
+        let share = self.scalar("beside.share", 1.0 / logits.len() as f32);
+        self.node("Mul", OUTPUT, &[&sum, &share]);
+    }
+
     /// The normalised log power of each bin and frame: `[batch, samples]` → `[batch, 1, bins, frames]`.
     fn spectrogram(&mut self, config: &LiteConfig, waveform: &str) -> Result<String> {
         let (bins, frame) = (config.bins(), config.frame_samples);
@@ -346,28 +409,26 @@ impl<'a> Network<'a> {
         let mut parts = Vec::new();
         for (part, of) in [("cosines", f64::cos as fn(f64) -> f64), ("sines", f64::sin)] {
             let name = format!("spectrogram.{part}");
-            let values = move || Ok(waves(frame, of));
-            let waves = self
-                .graph
-                .weight(format!("{name}.weight"), vec![bins, 1, frame], values);
+            let values = move || Ok(waves(bins, frame, of));
+            let waves = self.constant(&format!("{name}.weight"), vec![bins, 1, frame], values);
             // rten takes the defaults for those of two axes, so all is said.
             let attributes = [
                 ("strides", Attribute::Ints(vec![config.frame_hop as i64])),
                 ("pads", Attribute::Ints(vec![0; 2])),
                 ("dilations", Attribute::Ints(vec![1])),
             ];
-            let x = self.graph.node("Conv", name.clone(), &[&x, &waves], &attributes);
+            let x = self.node_with("Conv", &name, &[&x, &waves], &attributes);
             parts.push(self.node("Mul", format!("{name}.square"), &[&x, &x]));
         }
         let power = self.node("Add", "spectrogram.power", &[&parts[0], &parts[1]]);
-        let floor = self.graph.scalar("spectrogram.floor", config.power_floor);
+        let floor = self.scalar("spectrogram.floor", config.power_floor);
         let floored = self.node("Add", "spectrogram.floored", &[&power, &floor]);
         let mut x = self.node("Log", "spectrogram.log", &[&floored]);
         x = match config.remove {
             Removed::Nothing => x,
             Removed::Level => {
                 let axes = ("axes", Attribute::Ints(vec![1, 2]));
-                let level = self.graph.node("ReduceMean", "spectrogram.level", &[&x], &[axes]);
+                let level = self.node_with("ReduceMean", "spectrogram.level", &[&x], &[axes]);
                 self.node("Sub", "spectrogram.levelled", &[&x, &level])
             }
             Removed::Spectrum => self.remove_spectrum(&x, &power, &floor),
@@ -376,7 +437,7 @@ impl<'a> Network<'a> {
         let [scale, shift] = [0, 1].map(|part| {
             let (norm, checkpoint) = (norm.clone(), self.checkpoint);
             let name = ["bands.scale", "bands.shift"][part];
-            self.graph.weight(name, vec![bins, 1], move || {
+            self.constant(name, vec![bins, 1], move || {
                 Ok(norm.read(checkpoint)?.into_iter().map(|affine| affine[part]).collect())
             })
         });
@@ -388,16 +449,14 @@ impl<'a> Network<'a> {
     /// The log power `x` less each bin's mean over time, both weighed by the frames' audibility.
     fn remove_spectrum(&mut self, x: &str, power: &str, floor: &str) -> String {
         let axes = ("axes", Attribute::Ints(vec![1]));
-        let mean = self
-            .graph
-            .node("ReduceMean", "spectrogram.mean_power", &[power], &[axes]);
+        let mean = self.node_with("ReduceMean", "spectrogram.mean_power", &[power], &[axes]);
         let floored = self.node("Add", "spectrogram.mean_power.floored", &[&mean, floor]);
         let audible = self.node("Div", "spectrogram.audible", &[&mean, &floored]);
         let time = self.graph.integers("axis_2", &[2]);
         let weighed = self.node("Mul", "spectrogram.weighed", &[x, &audible]);
         let [sum, frames] = [("spectrogram.sum", &weighed), ("spectrogram.frames", &audible)]
-            .map(|(name, x)| self.graph.node("ReduceSum", name, &[x, &time], &[]));
-        let least = self.graph.scalar("spectrogram.least", SILENT_FRAMES);
+            .map(|(name, x)| self.node("ReduceSum", name, &[x, &time]));
+        let least = self.scalar("spectrogram.least", SILENT_FRAMES);
         let frames = self.node("Add", "spectrogram.frames.floored", &[&frames, &least]);
         let spectrum = self.node("Div", "spectrogram.spectrum", &[&sum, &frames]);
         let rest = self.node("Sub", "spectrogram.rest", &[x, &spectrum]);
@@ -425,12 +484,12 @@ impl<'a> Network<'a> {
             }
             Ok(weight)
         });
-        let bias = self.graph.weight(format!("{name}.conv.bias"), vec![outputs], move || {
+        let bias = self.constant(&format!("{name}.conv.bias"), vec![outputs], move || {
             Ok(of_bias.read(checkpoint)?.into_iter().map(|[_, shift]| shift).collect())
         });
-        Ok(self.graph.node(
+        Ok(self.node_with(
             "Conv",
-            format!("{name}.conv"),
+            &format!("{name}.conv"),
             &[x, &weight, &bias],
             &[
                 ("kernel_shape", Attribute::Ints(vec![kernel as i64; 2])),
@@ -455,7 +514,7 @@ impl<'a> Network<'a> {
         if config.squeeze > 0 {
             let inner = outputs.div_ceil(config.squeeze);
             let axes = ("axes", Attribute::Ints(vec![2, 3]));
-            let means = self.graph.node("ReduceMean", format!("{name}.means"), &[&y], &[axes]);
+            let means = self.node_with("ReduceMean", &format!("{name}.means"), &[&y], &[axes]);
             let weights = self.pointwise(&format!("{name}.squeeze"), &means, outputs, inner, 2)?;
             let weights = self.node("Relu", format!("{name}.squeeze.relu"), &[&weights]);
             let weights = self.pointwise(&format!("{name}.excite"), &weights, inner, outputs, 2)?;
@@ -472,37 +531,36 @@ impl<'a> Network<'a> {
     }
 
     /// Mean and deviation over time, weighed by attention, and the classifier.
-    fn pool(&mut self, config: &LiteConfig, x: &str) -> Result<()> {
+    fn pool(&mut self, config: &LiteConfig, x: &str) -> Result<String> {
         let (features, inner) = (config.features(), config.attention_size);
-        let shape = self.graph.integers("attention.shape", &[0, features as i64, -1]);
+        let name = format!("{}attention.shape", self.prefix);
+        let shape = self.graph.integers(&name, &[0, features as i64, -1]);
         let x = self.node("Reshape", "attention.features", &[x, &shape]);
         let scores = self.pointwise("attention.inner", &x, features, inner, 1)?;
         let scores = self.node("Tanh", "attention.inner.tanh", &[&scores]);
         let scores = self.pointwise("attention.outer", &scores, inner, features, 1)?;
         let axis = ("axis", Attribute::Int(-1));
-        let weights = self.graph.node("Softmax", "attention", &[&scores], &[axis]);
+        let weights = self.node_with("Softmax", "attention", &[&scores], &[axis]);
 
         let time = self.graph.integers("axis_2", &[2]);
         let squares = self.node("Mul", "pool.squares", &[&x, &x]);
         let [mean, square] = [("pool.mean", &x), ("pool.square", &squares)].map(|(name, x)| {
             let weighed = self.node("Mul", format!("{name}.mul"), &[x, &weights]);
             let keepdims = ("keepdims", Attribute::Int(0));
-            self.graph.node("ReduceSum", name, &[&weighed, &time], &[keepdims])
+            self.node_with("ReduceSum", name, &[&weighed, &time], &[keepdims])
         });
         let of_mean = self.node("Mul", "pool.mean.square", &[&mean, &mean]);
         let variance = self.node("Sub", "pool.variance", &[&square, &of_mean]);
         let variance = self.node("Relu", "pool.variance.relu", &[&variance]);
-        let floor = self.graph.scalar("pool.floor", VARIANCE_FLOOR);
+        let floor = self.scalar("pool.floor", VARIANCE_FLOOR);
         let variance = self.node("Add", "pool.variance.floored", &[&variance, &floor]);
         let deviation = self.node("Sqrt", "pool.deviation", &[&variance]);
         let axis = ("axis", Attribute::Int(1));
-        let pooled = self.graph.node("Concat", "pool", &[&mean, &deviation], &[axis]);
+        let pooled = self.node_with("Concat", "pool", &[&mean, &deviation], &[axis]);
         let weight = self.weight("classifier.weight", &[CLASSES, 2 * features], &[CLASSES, 2 * features])?;
         let bias = self.weight("classifier.bias", &[CLASSES], &[CLASSES])?;
         let transposed = ("transB", Attribute::Int(1));
-        self.graph
-            .node("Gemm", OUTPUT, &[&pooled, &weight, &bias], &[transposed]);
-        Ok(())
+        Ok(self.node_with("Gemm", "classifier", &[&pooled, &weight, &bias], &[transposed]))
     }
 
     /// A linear layer at each point: a convolution whose kernel is 1 along each of `axes` axes.
@@ -516,11 +574,24 @@ impl<'a> Network<'a> {
             ("pads", Attribute::Ints(vec![0; 2 * axes])),
             ("dilations", Attribute::Ints(vec![1; axes])),
         ];
-        Ok(self.graph.node("Conv", name, &[x, &weight, &bias], &attributes))
+        Ok(self.node_with("Conv", name, &[x, &weight, &bias], &attributes))
     }
 
-    fn node(&mut self, op_type: &str, name: impl Into<String>, inputs: &[&str]) -> String {
-        self.graph.node(op_type, name, inputs, &[])
+    fn node(&mut self, op_type: &str, name: impl AsRef<str>, inputs: &[&str]) -> String {
+        self.node_with(op_type, name.as_ref(), inputs, &[])
+    }
+
+    fn node_with(&mut self, op_type: &str, name: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
+        let name = format!("{}{name}", self.prefix);
+        self.graph.node(op_type, name, inputs, attributes)
+    }
+
+    fn scalar(&mut self, name: &str, value: f32) -> String {
+        self.graph.scalar(&format!("{}{name}", self.prefix), value)
+    }
+
+    fn constant(&mut self, name: &str, shape: Vec<usize>, values: impl Fn() -> Result<Vec<f32>> + 'a) -> String {
+        self.graph.weight(format!("{}{name}", self.prefix), shape, values)
     }
 
     /// A tensor of the checkpoint as it is, under another shape.
@@ -544,7 +615,7 @@ impl<'a> Network<'a> {
 
     /// Marks a tensor as used, and checks that it is there with `shape`. Returns its name as the checkpoint keeps it.
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<&'a str> {
-        let name = checked(self.checkpoint, name, shape)?;
+        let name = checked(self.checkpoint, &format!("{}{name}", self.prefix), shape)?;
         self.used.insert(name);
         Ok(name)
     }

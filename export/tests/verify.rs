@@ -389,8 +389,9 @@ fn the_program_says_so_with_its_exit_code() {
 
 #[test]
 fn the_small_network_is_verified_too_and_calibrated() {
-    let checkpoint = fixture("lite");
-    for calibration in [None, Some("0.5,-0.75".parse().unwrap())] {
+    let calibrated = Some("0.5,-0.75".parse().unwrap());
+    for (network, calibration) in [("lite", None), ("lite", calibrated), ("lite/beside", None)] {
+        let checkpoint = fixture(network);
         let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("lite.onnx");
         let mut options = Options::default();
@@ -418,11 +419,17 @@ fn the_small_network_is_verified_too_and_calibrated() {
 
 #[test]
 fn the_small_networks_forward_pass_is_pytorchs() {
+    for network in ["lite", "lite/beside"] {
+        forward_pass_is_pytorchs(&fixture(network));
+    }
+}
+
+fn forward_pass_is_pytorchs(network: &Path) {
     let expected: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(fixture("lite/expected.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(network.join("expected.json")).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("lite.onnx");
-    export(fixture("lite"), &model, &Options::default(), &mut |_| {}).unwrap();
+    export(network, &model, &Options::default(), &mut |_| {}).unwrap();
     let speech = bonafide::Audio::read(fixture("speech.wav"))
         .unwrap()
         .to_model_input()
@@ -442,7 +449,7 @@ fn the_small_networks_forward_pass_is_pytorchs() {
     writer.finalize().unwrap();
     let mut options = VerifyOptions::default();
     options.audio = vec![audio];
-    let found = verify(&model, fixture("lite"), &options, &mut |_| {}).unwrap();
+    let found = verify(&model, network, &options, &mut |_| {}).unwrap();
     let logit = |n: usize| clip["logits"][n].as_f64().unwrap();
     let llr = found.clips[0].windows[0].checkpoint_llr;
     assert!((llr - (logit(0) - logit(1))).abs() < 1e-6, "{llr}");

@@ -32,7 +32,7 @@ pub enum Augment {
 }
 
 /// Recordings that the strong augmentation mixes in; any may be empty.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recordings {
     /// Noise and music.
     pub noise: Pool,
@@ -40,14 +40,18 @@ pub struct Recordings {
     pub babble: Pool,
     /// Impulse responses of rooms and devices.
     pub rooms: Pool,
+    /// The share of windows that are calls: a telephone, and before some of them a room and noise.
+    pub calls: f64,
 }
+
+/// A window in four is a call: of what is listened to for machines, much is calls.
+pub(crate) const CALLS: f64 = 0.25;
 
 /// How often the parts of the strong augmentation happen.
 mod chance {
-    /// Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis leaves is faint.
-    pub(super) const CLEAN: f64 = 0.4;
-    /// A call: a telephone, and in some of them a room and noise before it. Of what is listened to for machines, much is calls.
-    pub(super) const TELEPHONE: f64 = 0.25;
+    /// Of what is no call. Nothing is done but to move, trim and level: most recordings in use are clean, and what synthesis
+    /// leaves is faint.
+    pub(super) const CLEAN: f64 = 0.4 / 0.75;
     pub(super) const CALL_REVERB: f64 = 0.25;
     pub(super) const CALL_NOISE: f64 = 0.2;
     /// Played faster or slower first, whatever else is done.
@@ -98,12 +102,24 @@ impl Augment {
     }
 }
 
+impl Default for Recordings {
+    fn default() -> Self {
+        Self {
+            noise: Pool::default(),
+            babble: Pool::default(),
+            rooms: Pool::default(),
+            calls: CALLS,
+        }
+    }
+}
+
 impl Recordings {
     fn apply(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
         let draw: f64 = rng.random();
-        if draw >= chance::CLEAN + chance::TELEPHONE {
+        let clean = (1.0 - self.calls) * chance::CLEAN;
+        if draw >= clean + self.calls {
             self.degrade(window, rng);
-        } else if draw >= chance::CLEAN {
+        } else if draw >= clean {
             self.call(window, rng);
         }
         level(window, rng);

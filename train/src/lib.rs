@@ -36,6 +36,7 @@ mod state;
 mod step;
 
 pub use augment::{Augment, Pool, Recordings};
+pub use checkpoint::join;
 pub use clips::{Clips, Reading};
 pub use error::{Error, Result};
 pub use list::{Clip, read as read_list};

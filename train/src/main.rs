@@ -1,10 +1,10 @@
-//! `bonafide-train stage1|stage2|scratch`: the command-line face of the library.
+//! `bonafide-train stage1|stage2|scratch|join`: the command-line face of the library.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_train::{Augmentation, Balance, Report, Settings, Stage, train};
+use bonafide_train::{Augmentation, Balance, Report, Settings, Stage, join, train};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Trains an anti-spoofing network on the processor, without Python.
@@ -37,6 +37,18 @@ enum Command {
     Stage2(Common),
     /// Trains every layer of a network: wav2vec2 in any shape, or the small spectral network
     Scratch(Common),
+    /// Joins small networks that were trained apart into one checkpoint, whose logits are the mean of theirs
+    Join(Join),
+}
+
+#[derive(Args)]
+struct Join {
+    /// Checkpoints of small networks, such as the best/ of two runs
+    #[arg(required = true, num_args = 2.., value_name = "CHECKPOINT")]
+    checkpoints: Vec<PathBuf>,
+    /// The folder to write the joined checkpoint to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -96,6 +108,9 @@ struct Common {
     /// Impulse responses of rooms for --augment strong
     #[arg(long, value_name = "DIR")]
     rooms: Option<PathBuf>,
+    /// The share of windows that --augment strong makes calls of: a telephone, before some of them a room and noise
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25)]
+    calls: f64,
     /// Seconds of each training window that are heard, from another place in every epoch: two take half the time of four
     #[arg(long, value_name = "SECONDS")]
     crop: Option<f32>,
@@ -212,6 +227,7 @@ impl Common {
             Some(Even::Speakers) => Balance::Speakers,
             None => settings.balance,
         };
+        settings.calls = self.calls;
         settings.crop = self.crop;
         settings.parts = self.parts.unwrap_or(settings.parts);
         settings.masks = self.masks.unwrap_or(settings.masks);
@@ -231,21 +247,27 @@ impl Common {
 }
 
 fn main() -> ExitCode {
-    let settings = match Arguments::parse().command {
-        Command::Stage1(common) => common.settings(Stage::Stage1),
-        Command::Stage2(common) => common.settings(Stage::Stage2),
-        Command::Scratch(common) => common.settings(Stage::Scratch),
-    };
-    match train(&settings) {
-        Ok(report) => {
-            print(&report, &settings.out.join("best").display().to_string());
-            ExitCode::SUCCESS
+    let done = match Arguments::parse().command {
+        Command::Stage1(common) => run(&common.settings(Stage::Stage1)),
+        Command::Stage2(common) => run(&common.settings(Stage::Stage2)),
+        Command::Scratch(common) => run(&common.settings(Stage::Scratch)),
+        Command::Join(networks) => {
+            join(&networks.checkpoints, &networks.out).map(|()| next(&networks.out.display().to_string()))
         }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(settings: &Settings) -> bonafide_train::Result<()> {
+    let report = train(settings)?;
+    print(&report, &settings.out.join("best").display().to_string());
+    Ok(())
 }
 
 fn print(report: &Report, best: &str) {
@@ -257,5 +279,9 @@ fn print(report: &Report, best: &str) {
     if report.bad_clips > 0 {
         println!("{} clips could not be used", report.bad_clips);
     }
-    println!("next: cargo run --release -p bonafide-export -- {best} model.onnx");
+    next(best);
+}
+
+fn next(checkpoint: &str) {
+    println!("next: cargo run --release -p bonafide-export -- {checkpoint} model.onnx");
 }

@@ -16,7 +16,7 @@ use crate::frozen::{self, Frozen};
 use crate::log::{self, Epoch};
 use crate::network::{CLASSES, Cut, Network, Pass, Weights};
 use crate::recipe::{self, AdamW, Schedule};
-use crate::settings::{Augmentation, Balance, Settings, Stage};
+use crate::settings::{Augmentation, Balance, Settings, Stage, check};
 use crate::source::{Source, Windows, batches, prefetched, purpose};
 use crate::state::{self, Average, Progress};
 use crate::step::{Sample, Stepper, threads};
@@ -200,15 +200,16 @@ fn read_clips(settings: &Settings, path: &Path, audio: Option<&Path>, window: us
     Ok(clips)
 }
 
-fn augment(augmentation: &Augmentation) -> Result<Augment> {
+fn augment(settings: &Settings) -> Result<Augment> {
     let pool = |folder: &Option<std::path::PathBuf>| folder.as_deref().map(Pool::read).transpose();
-    Ok(match augmentation {
+    Ok(match &settings.augmentation {
         Augmentation::None => Augment::None,
         Augmentation::WhiteNoise => Augment::WhiteNoise,
         Augmentation::Strong { noise, babble, rooms } => Augment::Strong(Recordings {
             noise: pool(noise)?.unwrap_or_default(),
             babble: pool(babble)?.unwrap_or_default(),
             rooms: pool(rooms)?.unwrap_or_default(),
+            calls: settings.calls,
         }),
     })
 }
@@ -220,6 +221,9 @@ impl<'a> Run<'a> {
         }
         let resumed = state::read(settings, &mut start.weights)?;
         let window = start.network.window_samples();
+        if let (Some(seconds), Some(crop)) = (settings.crop, settings.crop_samples()) {
+            check("--crop", "no more than the network's window", &seconds, crop <= window)?;
+        }
         let train = read_clips(settings, &settings.train, settings.train_audio.as_deref(), window)?;
         let dev = read_clips(settings, &settings.dev, settings.dev_audio.as_deref(), window)?;
         let (progress, optimiser, average) = match resumed {
@@ -252,7 +256,7 @@ impl<'a> Run<'a> {
         };
         Ok(Self {
             cut: cut(settings, &start.network),
-            augment: augment(&settings.augmentation)?,
+            augment: augment(settings)?,
             class_weights,
             window_weights,
             settings,

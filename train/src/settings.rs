@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::augment::CALLS;
 use crate::{Error, Result};
 
 /// Which part of a network is trained.
@@ -87,6 +88,8 @@ pub struct Settings {
     pub seed: u64,
     /// What is done to training windows.
     pub augmentation: Augmentation,
+    /// The share of windows that the strong augmentation makes calls of.
+    pub calls: f64,
     /// Seconds of each training window that are heard, from another place in every epoch; `None` for all of it.
     pub crop: Option<f32>,
     /// What weighs the same in the loss.
@@ -145,6 +148,7 @@ impl Settings {
             patience: 3,
             seed: 42,
             augmentation: Augmentation::None,
+            calls: CALLS,
             crop: None,
             balance: Balance::Labels,
             parts: 1,
@@ -216,8 +220,14 @@ impl Settings {
         share("--weight-decay", self.weight_decay)?;
         share("--max-bad", self.max_bad)?;
         share("--warm-up", self.warm_up.unwrap_or(0.0))?;
+        share("--calls", self.calls)?;
         if let Some(seconds) = self.crop {
-            check("--crop", "0.5 to 4 seconds", &seconds, (0.5..=4.0).contains(&seconds))?;
+            check(
+                "--crop",
+                "0.5 or more seconds",
+                &seconds,
+                seconds >= 0.5 && seconds.is_finite(),
+            )?;
             check("--crop", "--no-cache beside it, or scratch", &seconds, !self.cache)?;
         }
         let smoothing = self.label_smoothing;
@@ -237,7 +247,12 @@ impl Settings {
     }
 }
 
-fn check(setting: &'static str, expected: &'static str, found: &dyn std::fmt::Debug, holds: bool) -> Result<()> {
+pub(crate) fn check(
+    setting: &'static str,
+    expected: &'static str,
+    found: &dyn std::fmt::Debug,
+    holds: bool,
+) -> Result<()> {
     if holds {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
-use bonafide_train::{Augmentation, Error, Report, Settings, Stage, train};
+use bonafide_train::{Augmentation, Error, Report, Settings, Stage, join, train};
 use common::small_wav2vec2;
 use tempfile::TempDir;
 
@@ -248,6 +248,64 @@ fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
     }
 }
 
+/// A model of a checkpoint.
+fn detector(checkpoint: &Path) -> Detector {
+    let model = checkpoint.join("model.onnx");
+    bonafide_export::export(checkpoint, &model, &bonafide_export::Options::default(), &mut |_| {}).unwrap();
+    Detector::builder()
+        .model(&model)
+        .runtime(Runtime::Rten)
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn networks_that_are_joined_score_their_mean_and_can_be_trained_on() {
+    let data = data();
+    let best = |highest_hz: u32| {
+        let lite = serde_json::json!({
+            "model_type": "bonafide-lite", "frame_hop": 512, "highest_hz": highest_hz, "stem_channels": 4, "squeeze": 2,
+            "stem_stride": [4, 4], "stages": [{"channels": 6, "blocks": 1, "stride": [2, 2]}], "attention_size": 4,
+        });
+        let config = data.path().join(format!("{highest_hz}.json"));
+        fs::write(&config, lite.to_string()).unwrap();
+        let mut settings = settings(&data, Stage::Scratch, &format!("{highest_hz}"));
+        settings.config = Some(config);
+        settings.epochs = 1;
+        train(&settings).unwrap();
+        settings.out.join("best")
+    };
+    let (wide, narrow, joined) = (best(8_000), best(4_000), data.path().join("joined"));
+    join(&[&wide, &narrow], &joined).unwrap();
+
+    let [wide_scores, narrow_scores, joined_scores] = [&wide, &narrow, &joined].map(|checkpoint| detector(checkpoint));
+    for number in 12..20 {
+        let clip = data.path().join(format!("{number}.wav"));
+        let llr = |detector: &Detector| detector.score_file(&clip).unwrap().windows[0].llr;
+        let mean = (llr(&wide_scores) + llr(&narrow_scores)) / 2.0;
+        assert!((llr(&joined_scores) - mean).abs() < 1e-4, "clip {number}: {mean}");
+        assert!((llr(&wide_scores) - llr(&narrow_scores)).abs() > 1e-4, "clip {number}");
+    }
+    let text = fs::read_to_string(joined.join("training.json")).unwrap();
+    let training: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(training["joined"].as_array().unwrap().len(), 2);
+
+    // Training goes on from both, and scores what the exported graph scores.
+    let mut on = settings(&data, Stage::Scratch, "on");
+    (on.from, on.config) = (Some(joined.clone()), None);
+    on.epochs = 1;
+    let report = train(&on).unwrap();
+    expect_scores(&data, &on, &report);
+
+    let message = join(&[&joined, &narrow], &data.path().join("again"))
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("not joined yet"), "{message}");
+    let message = join(&[&wide], &data.path().join("one")).unwrap_err().to_string();
+    assert!(message.contains("is 1, expected two or more"), "{message}");
+    assert!(!data.path().join("again").exists() && !data.path().join("one").exists());
+}
+
 /// A network without batch norms learns the same of a batch in parts as of the whole.
 #[test]
 fn a_batch_in_parts_is_the_batch_but_for_rounding() {
@@ -366,13 +424,29 @@ fn settings_that_make_no_sense_are_refused() {
     assert!(message.contains("--batch is 0, expected a number from 1"), "{message}");
 
     let mut crop = settings(&data, Stage::Stage1, "out");
-    crop.crop = Some(9.0);
+    crop.crop = Some(0.1);
     let message = train(&crop).unwrap_err().to_string();
     assert!(
-        message.contains("--crop is 9.0, expected 0.5 to 4 seconds"),
+        message.contains("--crop is 0.1, expected 0.5 or more seconds"),
         "{message}"
     );
     crop.crop = Some(2.0);
     let message = train(&crop).unwrap_err().to_string();
     assert!(message.contains("expected --no-cache beside it"), "{message}");
+
+    // A network that hears a second.
+    let short = serde_json::json!({"model_type": "bonafide-lite", "window_samples": 16_000});
+    fs::write(data.path().join("short.json"), short.to_string()).unwrap();
+    let mut short = settings(&data, Stage::Scratch, "out");
+    short.config = Some(data.path().join("short.json"));
+    short.crop = Some(2.0);
+    let message = train(&short).unwrap_err().to_string();
+    assert!(
+        message.contains("--crop is 2.0, expected no more than the network's window"),
+        "{message}"
+    );
+    short.crop = None;
+    short.calls = 1.5;
+    let message = train(&short).unwrap_err().to_string();
+    assert!(message.contains("--calls is 1.5, expected 0 to 1"), "{message}");
 }

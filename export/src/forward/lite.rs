@@ -35,25 +35,19 @@ pub(crate) fn forward(
     window: &[f32],
     visit: &mut dyn FnMut(Stage, &Array2<f64>) -> Result<()>,
 ) -> Result<()> {
-    let network = Network { checkpoint, config };
-    let bands = network.spectrogram(window)?;
-    visit(Stage::Spectrogram, &bands.t().to_owned())?;
-
-    let stem = network.convolution(
-        "stem",
-        &bands.insert_axis(Axis(0)),
-        config.stem_channels,
-        KERNEL,
-        config.stem_stride,
-    )?;
-    let mut x = stem.mapv(relu);
-    for (index, block) in config.blocks().iter().enumerate() {
-        x = network.block(block, &x)?;
-        visit(Stage::Block(index), &frames_first(&x))?;
+    let mut sum = Array1::zeros(CLASSES);
+    for (prefix, config) in config.networks() {
+        // The stages that are seen are those of the first network.
+        let first = prefix.is_empty();
+        let network = Network {
+            checkpoint,
+            prefix,
+            config,
+        };
+        let mut visit = |stage, x: &Array2<f64>| if first { visit(stage, x) } else { Ok(()) };
+        sum += &network.logits(window, &mut visit)?;
     }
-    let pooled = network.pool(&frames_first(&x))?;
-    visit(Stage::Pooled, &pooled.clone().insert_axis(Axis(0)))?;
-    let logits = network.linear("classifier", &pooled, CLASSES)?;
+    let logits = sum / config.networks().count() as f64;
     visit(Stage::Logits, &array![[logits[0], logits[1]]])
 }
 
@@ -71,10 +65,35 @@ fn relu(x: f64) -> f64 {
 
 struct Network<'a> {
     checkpoint: &'a Checkpoint,
+    /// What the names of its tensors begin with.
+    prefix: String,
     config: &'a LiteConfig,
 }
 
 impl Network<'_> {
+    /// Runs one network: its two logits. `visit` sees what comes before them.
+    fn logits(&self, window: &[f32], visit: &mut dyn FnMut(Stage, &Array2<f64>) -> Result<()>) -> Result<Array1<f64>> {
+        let config = self.config;
+        let bands = self.spectrogram(window)?;
+        visit(Stage::Spectrogram, &bands.t().to_owned())?;
+
+        let stem = self.convolution(
+            "stem",
+            &bands.insert_axis(Axis(0)),
+            config.stem_channels,
+            KERNEL,
+            config.stem_stride,
+        )?;
+        let mut x = stem.mapv(relu);
+        for (index, block) in config.blocks().iter().enumerate() {
+            x = self.block(block, &x)?;
+            visit(Stage::Block(index), &frames_first(&x))?;
+        }
+        let pooled = self.pool(&frames_first(&x))?;
+        visit(Stage::Pooled, &pooled.clone().insert_axis(Axis(0)))?;
+        self.linear("classifier", &pooled, CLASSES)
+    }
+
     /// The log power of each bin and frame, without what is not to count, and batch-normalised: `[bins, frames]`.
     fn spectrogram(&self, window: &[f32]) -> Result<Array2<f64>> {
         let config = self.config;
@@ -220,7 +239,8 @@ impl Network<'_> {
     }
 
     fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f64>> {
-        let values = self.checkpoint.read_f32(checked(self.checkpoint, name, shape)?)?;
+        let name = format!("{}{name}", self.prefix);
+        let values = self.checkpoint.read_f32(checked(self.checkpoint, &name, shape)?)?;
         Ok(values.into_iter().map(f64::from).collect())
     }
 }

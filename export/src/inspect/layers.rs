@@ -1,6 +1,7 @@
 //! Which part of the network a tensor belongs to, by its name.
 
 use super::{Size, TensorSummary, sizes};
+use crate::LiteConfig;
 
 /// A part of the network, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,8 @@ enum Part {
     Stage(usize),
     Attention,
     Head,
+    /// All of a network beside the first.
+    Beside(usize),
     Other,
 }
 
@@ -25,9 +28,12 @@ impl Part {
         let number = |rest: &str| rest.split('.').next()?.parse().ok();
         let layer = name.split_once("encoder.layers.").and_then(|(_, rest)| number(rest));
         let stage = name.strip_prefix("stages.").and_then(number);
+        let beside = name.strip_prefix(LiteConfig::BESIDE).and_then(number);
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
         let starts = |parts: &[&str]| parts.iter().any(|part| name.starts_with(part));
-        if let Some(index) = layer {
+        if let Some(index) = beside {
+            Self::Beside(index)
+        } else if let Some(index) = layer {
             Self::Layer(index)
         } else if has(&["feature_extractor."]) {
             Self::FeatureExtractor
@@ -64,6 +70,7 @@ impl Part {
             Self::Stage(index) => format!("stage {index}"),
             Self::Attention => "attention".to_owned(),
             Self::Head => "head".to_owned(),
+            Self::Beside(index) => format!("beside {index}"),
             Self::Other => "other".to_owned(),
         }
     }
@@ -108,6 +115,7 @@ mod tests {
             ("bands.norm.running_mean", Part::Spectrogram),
             ("stem.conv.weight", Part::Stem),
             ("stages.2.0.first.conv.weight", Part::Stage(2)),
+            ("beside.1.stages.2.0.first.conv.weight", Part::Beside(1)),
             ("attention.inner.bias", Part::Attention),
             ("backbone.masked_spec_embed", Part::Other),
             ("encoder.layers.x.fc1", Part::Other),

@@ -18,26 +18,33 @@ const VARIANCE_FLOOR: f64 = 1e-5;
 
 pub(super) fn parameters(config: &LiteConfig) -> Vec<Parameter> {
     let mut all = Vec::new();
-    norm(&mut all, "bands.norm", config.bins());
-    convolution(&mut all, "stem", 1, config.stem_channels, KERNEL);
+    for (prefix, config) in config.networks() {
+        parameters_of(&mut all, &prefix, config);
+    }
+    all
+}
+
+fn parameters_of(all: &mut Vec<Parameter>, prefix: &str, config: &LiteConfig) {
+    norm(all, &format!("{prefix}bands.norm"), config.bins());
+    convolution(all, &format!("{prefix}stem"), 1, config.stem_channels, KERNEL);
     for block in config.blocks() {
-        let (name, inputs, outputs) = (&block.name, block.inputs, block.outputs);
-        convolution(&mut all, &format!("{name}.first"), inputs, outputs, KERNEL);
-        convolution(&mut all, &format!("{name}.second"), outputs, outputs, KERNEL);
+        let (name, inputs, outputs) = (format!("{prefix}{}", block.name), block.inputs, block.outputs);
+        convolution(all, &format!("{name}.first"), inputs, outputs, KERNEL);
+        convolution(all, &format!("{name}.second"), outputs, outputs, KERNEL);
         if config.squeeze > 0 {
             let inner = outputs.div_ceil(config.squeeze);
-            linear(&mut all, &format!("{name}.squeeze"), outputs, inner);
-            linear(&mut all, &format!("{name}.excite"), inner, outputs);
+            linear(all, &format!("{name}.squeeze"), outputs, inner);
+            linear(all, &format!("{name}.excite"), inner, outputs);
         }
         if block.changes_shape() {
-            convolution(&mut all, &format!("{name}.shortcut"), inputs, outputs, 1);
+            convolution(all, &format!("{name}.shortcut"), inputs, outputs, 1);
         }
     }
     let features = config.features();
-    linear(&mut all, "attention.inner", features, config.attention_size);
-    linear(&mut all, "attention.outer", config.attention_size, features);
-    linear(&mut all, "classifier", 2 * features, CLASSES);
-    all
+    let inner = config.attention_size;
+    linear(all, &format!("{prefix}attention.inner"), features, inner);
+    linear(all, &format!("{prefix}attention.outer"), inner, features);
+    linear(all, &format!("{prefix}classifier"), 2 * features, CLASSES);
 }
 
 /// A convolution without bias, and its batch norm.
@@ -69,18 +76,30 @@ fn linear(all: &mut Vec<Parameter>, name: &str, inputs: usize, outputs: usize) {
     all.push(Parameter::new(format!("{name}.bias"), &[outputs], init));
 }
 
-/// `[batch, samples]` → `[batch, 2]`.
+/// `[batch, samples]` → `[batch, 2]`: the mean of the networks beside one another.
 pub(super) fn logits(config: &LiteConfig, pass: &Pass<'_>, windows: &Tensor) -> TensorResult<Tensor> {
+    let logits = config
+        .networks()
+        .map(|(prefix, config)| logits_of(&prefix, config, pass, windows))
+        .collect::<TensorResult<Vec<_>>>()?;
+    match logits.as_slice() {
+        [one] => Ok(one.clone()),
+        all => Tensor::stack(all, 0)?.mean(0),
+    }
+}
+
+fn logits_of(prefix: &str, config: &LiteConfig, pass: &Pass<'_>, windows: &Tensor) -> TensorResult<Tensor> {
     let spectrogram = pass.mask(&spectrogram(config, windows)?)?;
     let x = pass
-        .batch_norm("bands.norm", &spectrogram, Activation::None)?
+        .batch_norm(&format!("{prefix}bands.norm"), &spectrogram, Activation::None)?
         .unsqueeze(1)?;
-    let mut x = convolve(pass, "stem", &x, KERNEL, config.stem_stride, Activation::Relu)?;
+    let stem = format!("{prefix}stem");
+    let mut x = convolve(pass, &stem, &x, KERNEL, config.stem_stride, Activation::Relu)?;
     for of in config.blocks() {
-        x = block(config, pass, &of, &x)?;
+        x = block(config, pass, &format!("{prefix}{}", of.name), &of, &x)?;
     }
-    let pooled = pool(pass, &x)?;
-    pass.linear("classifier", &pass.dropout(&pooled, config.dropout)?)
+    let pooled = pool(pass, prefix, &x)?;
+    pass.linear(&format!("{prefix}classifier"), &pass.dropout(&pooled, config.dropout)?)
 }
 
 /// The log power of each bin and frame: `[batch, samples]` → `[batch, bins, frames]`.
@@ -130,8 +149,8 @@ fn convolve(
 }
 
 /// Two convolutions beside a shortcut.
-fn block(config: &LiteConfig, pass: &Pass<'_>, block: &Block, x: &Tensor) -> TensorResult<Tensor> {
-    let (name, stride) = (&block.name, block.stride);
+fn block(config: &LiteConfig, pass: &Pass<'_>, name: &str, block: &Block, x: &Tensor) -> TensorResult<Tensor> {
+    let stride = block.stride;
     let y = convolve(pass, &format!("{name}.first"), x, KERNEL, stride, Activation::Relu)?;
     let y = convolve(pass, &format!("{name}.second"), &y, KERNEL, [1, 1], Activation::None)?;
     let weights = if config.squeeze > 0 {
@@ -154,12 +173,15 @@ fn block(config: &LiteConfig, pass: &Pass<'_>, block: &Block, x: &Tensor) -> Ten
 
 /// Mean and standard deviation over time, weighed by attention: `[batch, channels, frequencies, frames]` →
 /// `[batch, 2 · channels · frequencies]`.
-fn pool(pass: &Pass<'_>, x: &Tensor) -> TensorResult<Tensor> {
+fn pool(pass: &Pass<'_>, prefix: &str, x: &Tensor) -> TensorResult<Tensor> {
     let features = x.flatten(1, 2)?;
     let inner = pass
-        .linear("attention.inner", &features.transpose(1, 2)?.contiguous()?)?
+        .linear(
+            &format!("{prefix}attention.inner"),
+            &features.transpose(1, 2)?.contiguous()?,
+        )?
         .tanh()?;
-    let scores = pass.linear("attention.outer", &inner)?;
+    let scores = pass.linear(&format!("{prefix}attention.outer"), &inner)?;
     let weights = ops::softmax(&scores.transpose(1, 2)?)?;
     let mean = (&features * &weights)?.sum(D::Minus1)?;
     let square = (features.sqr()? * &weights)?.sum(D::Minus1)?;
