@@ -397,7 +397,7 @@ impl<'a> Network<'a> {
         for (n, other) in others.iter().enumerate() {
             sum = self.node("Add", format!("{}{n}.sum", LiteConfig::BESIDE), &[&sum, other]);
         }
-        let share = self.scalar("beside.share", 1.0 / logits.len() as f32);
+        let share = self.scalar("classifier.share", 1.0 / logits.len() as f32);
         self.node("Mul", OUTPUT, &[&sum, &share]);
     }
 

@@ -176,7 +176,14 @@ fn report(summary: &Summary, file: &str, seconds: f64) -> io::Result<()> {
             "  {} layers of {}, {} heads ({shape_source})",
             config.num_hidden_layers, config.hidden_size, config.num_attention_heads
         )?,
-        Shape::Lite(config) => writeln!(out, "  {} residual blocks ({shape_source})", config.blocks().len())?,
+        Shape::Lite(config) => {
+            let blocks: usize = config.networks().map(|(_, config)| config.blocks().len()).sum();
+            let networks = config.networks().count();
+            writeln!(
+                out,
+                "  residual blocks: {blocks}, networks: {networks} ({shape_source})"
+            )?;
+        }
         _ => {}
     }
     writeln!(out, "  layout: {}", summary.layout)?;

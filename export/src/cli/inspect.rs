@@ -74,13 +74,14 @@ fn describe(found: &Inspection, tensors: bool) -> String {
         fact("output", onnx.outputs.iter().map(port).collect::<Vec<_>>().join(", "));
     }
     if let Some(config) = &found.lite_config {
-        let (bins, frames, blocks) = (config.bins(), config.frames(), config.blocks().len());
+        let networks = config.networks().map(|(_, config)| {
+            let (bins, frames, blocks) = (config.bins(), config.frames(), config.blocks().len());
+            format!("{bins} bins, {frames} frames, {blocks} residual blocks")
+        });
+        let networks: Vec<String> = networks.collect();
         fact(
             "network",
-            format!(
-                "{}, {bins} bins, {frames} frames, {blocks} residual blocks",
-                config.model_type
-            ),
+            format!("{}, {}", config.model_type, networks.join("; beside it ")),
         );
     }
     if let Some(config) = &found.config {
