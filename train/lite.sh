@@ -26,20 +26,19 @@ cargo build --release --example evaluate
 evaluate=target/release/examples/evaluate
 export=target/release/bonafide-export
 
-# Two networks. One hears all frequencies, and is trained in three rounds, each from where the last ended, with a high learning
-# rate again. The other hears what a telephone lets through, and half of what it is trained on are calls. All hear two seconds of
-# each window, which takes less than half the time of four.
+# Two networks. One hears all frequencies, and is trained in two rounds, the second from where the first ended, with a high
+# learning rate again. The other hears what a telephone lets through, and half of what it is trained on are calls. Both hear two
+# seconds of each window, which takes less than half the time of four.
 round() { # NAME EPOCHS RATE SEED, where to begin, and settings of its own
     name=$1 epochs=$2 rate=$3 seed=$4
     shift 4
     target/release/bonafide-train scratch "$@" --train "$corpus/train_coded.tsv" --dev "$corpus/dev.tsv" --noise "$corpus/augment/noise" \
-        --rooms "$corpus/augment/rir" --crop 2 --epochs "$epochs" --learning-rate "$rate" --seed "$seed" --out "$out/$name"
+        --rooms "$corpus/augment/rir" --crop 2 --best loss --epochs "$epochs" --learning-rate "$rate" --seed "$seed" --out "$out/$name"
 }
 round first 8 1.5e-3 42 --config train/lite.json
 round second 8 1.2e-3 43 --from "$out/first/best"
-round third 4 7e-4 44 --from "$out/second/best"
 round narrow 14 1.5e-3 45 --config train/narrow.json --calls 0.5
-target/release/bonafide-train join "$out/third/best" "$out/narrow/best" --out "$out/lite"
+target/release/bonafide-train join "$out/second/best" "$out/narrow/best" --out "$out/lite"
 
 score() { # MODEL LIST: a run that exists is gone on with
     "$evaluate" run --dataset list --root "$corpus/$2.tsv" --model "$1" --out "$out/scores/$(basename "$1" .onnx)-$2" --resume

@@ -44,4 +44,4 @@ pub use log::Epoch;
 pub use network::{Cut, Network, Pass, Weights};
 pub use recipe::{AdamW, Schedule, class_weights, cross_entropy};
 pub use run::{Report, train};
-pub use settings::{Augmentation, Balance, Settings, Stage};
+pub use settings::{Augmentation, Balance, Best, Settings, Stage};

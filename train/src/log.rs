@@ -24,7 +24,7 @@ pub struct Epoch {
     pub gradient_norm: f64,
     /// The learning rate of the epoch's last step.
     pub learning_rate: f64,
-    /// Whether `dev_eer` is the lowest so far.
+    /// Whether the epoch is the best so far.
     pub best: bool,
     /// Seconds of training, without scoring the development set; since the last interruption.
     pub seconds: f64,

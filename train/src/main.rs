@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_train::{Augmentation, Balance, Report, Settings, Stage, join, train};
+use bonafide_train::{Augmentation, Balance, Best, Report, Settings, Stage, join, train};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Trains an anti-spoofing network on the processor, without Python.
@@ -56,7 +56,7 @@ struct Common {
     /// The training list
     #[arg(long, value_name = "LIST")]
     train: PathBuf,
-    /// The development list, whose equal error rate decides which epoch is the best
+    /// The development list, which decides which epoch is the best
     #[arg(long, value_name = "LIST")]
     dev: PathBuf,
     /// The folder of the run
@@ -90,7 +90,10 @@ struct Common {
     /// AdamW's weight decay
     #[arg(long, default_value_t = 0.01)]
     weight_decay: f64,
-    /// Ends the run after so many epochs without a better development EER [default: 3, from scratch 6]
+    /// What the best epoch has the least of, on the development list
+    #[arg(long, value_name = "eer|loss", default_value = "eer")]
+    best: Least,
+    /// Ends the run after so many epochs without a better one [default: 3, from scratch 6]
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<usize>,
     /// Seed of everything that is drawn
@@ -177,6 +180,14 @@ enum Even {
     Speakers,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Least {
+    /// The equal error rate of windows
+    Eer,
+    /// The loss
+    Loss,
+}
+
 #[derive(Clone, Copy)]
 struct WarmUp(Option<f64>);
 
@@ -209,6 +220,10 @@ impl Common {
         settings.warm_up = self.warm_up.map_or(settings.warm_up, |WarmUp(share)| share);
         settings.weight_decay = self.weight_decay;
         settings.patience = self.patience.unwrap_or(settings.patience);
+        settings.best = match self.best {
+            Least::Eer => Best::Eer,
+            Least::Loss => Best::Loss,
+        };
         settings.seed = self.seed;
         let strong = Augmentation::Strong {
             noise: self.noise,

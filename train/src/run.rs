@@ -16,7 +16,7 @@ use crate::frozen::{self, Frozen};
 use crate::log::{self, Epoch};
 use crate::network::{CLASSES, Cut, Network, Pass, Weights};
 use crate::recipe::{self, AdamW, Schedule};
-use crate::settings::{Augmentation, Balance, Settings, Stage, check};
+use crate::settings::{Augmentation, Balance, Best, Settings, Stage, check};
 use crate::source::{Source, Windows, batches, prefetched, purpose};
 use crate::state::{self, Average, Progress};
 use crate::step::{Sample, Stepper, threads};
@@ -36,7 +36,7 @@ const SCORING_BATCH: usize = 16;
 pub struct Report {
     /// Its epochs.
     pub log: Vec<Epoch>,
-    /// The lowest EER of the development set's windows, a fraction.
+    /// The EER of the development set's windows in the best epoch, a fraction.
     pub best_eer: f64,
     /// How many parameters were trained.
     pub trained: usize,
@@ -48,7 +48,7 @@ pub struct Report {
 
 /// Trains, or goes on with a run that was interrupted: the folder `out` of the settings then holds its state.
 ///
-/// The folder gets `best/` (the checkpoint of the epoch with the lowest development EER), `log.jsonl`, `curves.svg`,
+/// The folder gets `best/` (the checkpoint of the best epoch on the development set), `log.jsonl`, `curves.svg`,
 /// `state.safetensors` and, in stages 1 and 2, `cache/`. An interrupted run that goes on comes to the same bytes in
 /// `best/` as one that was not interrupted.
 ///
@@ -275,9 +275,9 @@ impl<'a> Run<'a> {
         while !self.progress.done {
             self.epoch()?;
         }
-        let nan = f64::NAN;
+        let best = self.progress.log.iter().rfind(|epoch| epoch.best);
         Ok(Report {
-            best_eer: self.progress.best_eer.unwrap_or(nan),
+            best_eer: best.map_or(f64::NAN, |epoch| epoch.dev_eer),
             trained: self.start.weights.trained_count(),
             bad_clips: self.train.bad.len() + self.dev.bad.len(),
             runtime: self.frozen.as_ref().map(|frozen| frozen.runtime.clone()),
@@ -294,7 +294,11 @@ impl<'a> Run<'a> {
         let steps = self.progress.step.max(1) as f64;
 
         let scored = self.score()?;
-        let best = self.progress.best_eer.is_none_or(|best| scored.eer < best);
+        let decides = match self.settings.best {
+            Best::Eer => scored.eer,
+            Best::Loss => scored.loss,
+        };
+        let best = self.progress.best.is_none_or(|best| decides < best);
         self.progress.log.push(Epoch {
             epoch: epoch + 1,
             train_loss: self.progress.loss_sum / steps,
@@ -308,7 +312,7 @@ impl<'a> Run<'a> {
             windows_per_second: trained_windows as f64 / seconds.max(1e-9),
         });
         if best {
-            self.progress.best_eer = Some(scored.eer);
+            self.progress.best = Some(decides);
             self.progress.stale = 0;
             self.write_best(epoch + 1, &scored)?;
         } else {

@@ -49,6 +49,16 @@ pub enum Balance {
     Speakers,
 }
 
+/// What the best epoch has the least of, on the development set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Best {
+    /// The equal error rate of windows: the reference's choice.
+    Eer,
+    /// The loss, which a small set tells more finely: an equal error rate goes by the few windows about its threshold.
+    Loss,
+}
+
 /// All that decides what a run comes to. [`Settings::new`] gives the recipe of a stage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -82,7 +92,9 @@ pub struct Settings {
     pub weight_decay: f64,
     /// The norm that gradients are clipped to.
     pub clip: f64,
-    /// Epochs without a better development EER after which the run ends.
+    /// What decides which epoch is the best.
+    pub best: Best,
+    /// Epochs without a better one after which the run ends.
     pub patience: usize,
     /// Seed of everything that is drawn.
     pub seed: u64,
@@ -145,6 +157,7 @@ impl Settings {
             warm_up: None,
             weight_decay: 0.01,
             clip: 1.0,
+            best: Best::Eer,
             patience: 3,
             seed: 42,
             augmentation: Augmentation::None,

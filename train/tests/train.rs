@@ -12,7 +12,7 @@ use std::process::Command;
 
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
-use bonafide_train::{Augmentation, Error, Report, Settings, Stage, join, train};
+use bonafide_train::{Augmentation, Best, Epoch, Error, Report, Settings, Stage, join, train};
 use common::small_wav2vec2;
 use tempfile::TempDir;
 
@@ -246,6 +246,31 @@ fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
         let message = train(&stopped).unwrap_err().to_string();
         assert!(message.contains("seed: 42 there, 7 now"), "{message}");
     }
+}
+
+#[test]
+fn the_best_epoch_has_the_least_of_what_decides() {
+    let data = data();
+    let run = |best: Best| {
+        let mut settings = settings(&data, Stage::Scratch, &format!("{best:?}"));
+        (settings.epochs, settings.best) = (6, best);
+        let report = train(&settings).unwrap();
+        expect_scores(&data, &settings, &report);
+        report
+    };
+    let (by_eer, by_loss) = (run(Best::Eer), run(Best::Loss));
+    for (report, of) in [
+        (&by_eer, (|epoch| epoch.dev_eer) as fn(&Epoch) -> f64),
+        (&by_loss, |epoch| epoch.dev_loss),
+    ] {
+        let mut least = f64::INFINITY;
+        for epoch in &report.log {
+            assert_eq!(epoch.best, of(epoch) < least, "epoch {}", epoch.epoch);
+            least = least.min(of(epoch));
+        }
+    }
+    let marks = |report: &Report| report.log.iter().map(|epoch| epoch.best).collect::<Vec<_>>();
+    assert_ne!(marks(&by_eer), marks(&by_loss));
 }
 
 /// A model of a checkpoint.
