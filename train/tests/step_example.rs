@@ -37,7 +37,7 @@ fn rate(line: &str) -> f64 {
 fn it_times_the_small_network() {
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("lite.json");
     let lines = step(&config);
-    // The numbers in models/lite, less the 1,762 running means and variances, which no gradient changes.
+    // The numbers of that network, less the 1,762 running means and variances, which no gradient changes.
     assert_eq!(lines[0], format!("{} parameters", 445_344 - 1_762));
     assert_eq!(lines.len(), 7);
     assert!(lines[1..].iter().all(|line| rate(line) > 0.0));
