@@ -240,7 +240,8 @@ impl LiteConfig {
         expect("beside", "0 to 15 networks", &beside, beside <= MAX_BESIDE)?;
         for other in &self.beside {
             let holds = other.beside.is_empty() && other.window_samples == window;
-            expect("beside", "networks of the same window, none beside them", other, holds)?;
+            let found = [("window_samples", other.window_samples), ("beside", other.beside.len())];
+            expect("beside", "networks of the same window, none beside them", &found, holds)?;
             other.validate()?;
         }
         Ok(())
@@ -661,5 +662,41 @@ impl Norm<'_> {
             [scale as f32, (f64::from(bias) - f64::from(mean) * scale) as f32]
         };
         Ok(channels.map(affine).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_beside_one_another_hear_the_same_window_and_have_none_beside_them() {
+        let beside = |other: LiteConfig| LiteConfig {
+            beside: vec![other],
+            ..LiteConfig::default()
+        };
+        let narrow = LiteConfig {
+            highest_hz: 4_000,
+            ..LiteConfig::default()
+        };
+        assert_eq!((LiteConfig::default().bins(), narrow.bins()), (257, 129));
+        beside(narrow.clone()).validate().unwrap();
+
+        let shorter = LiteConfig {
+            window_samples: 32_000,
+            ..LiteConfig::default()
+        };
+        let deaf = LiteConfig {
+            highest_hz: 0,
+            ..LiteConfig::default()
+        };
+        for (other, found) in [
+            (shorter, "(\"window_samples\", 32000)"),
+            (beside(narrow), "(\"beside\", 1)"),
+            (deaf, "highest_hz is 0"),
+        ] {
+            let message = beside(other).validate().unwrap_err().to_string();
+            assert!(message.contains(found), "{message}");
+        }
     }
 }
