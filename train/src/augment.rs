@@ -31,7 +31,7 @@ pub enum Augment {
     Strong(Recordings),
 }
 
-/// Recordings that the strong augmentation mixes in; any may be empty.
+/// Recordings that the strong augmentation mixes in, any of which may be empty, and how many windows become calls.
 #[derive(Debug)]
 pub struct Recordings {
     /// Noise and music.

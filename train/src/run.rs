@@ -275,14 +275,18 @@ impl<'a> Run<'a> {
         while !self.progress.done {
             self.epoch()?;
         }
-        let best = self.progress.log.iter().rfind(|epoch| epoch.best);
         Ok(Report {
-            best_eer: best.map_or(f64::NAN, |epoch| epoch.dev_eer),
+            best_eer: self.best().map_or(f64::NAN, |epoch| epoch.dev_eer),
             trained: self.start.weights.trained_count(),
             bad_clips: self.train.bad.len() + self.dev.bad.len(),
             runtime: self.frozen.as_ref().map(|frozen| frozen.runtime.clone()),
             log: self.progress.log.clone(),
         })
+    }
+
+    /// The best epoch yet.
+    fn best(&self) -> Option<&Epoch> {
+        self.progress.log.iter().rfind(|epoch| epoch.best)
     }
 
     /// One epoch, or what is left of it, and its place in the log.
@@ -294,11 +298,13 @@ impl<'a> Run<'a> {
         let steps = self.progress.step.max(1) as f64;
 
         let scored = self.score()?;
-        let decides = match self.settings.best {
-            Best::Eer => scored.eer,
-            Best::Loss => scored.loss,
+        let decides = |eer, loss| match self.settings.best {
+            Best::Eer => eer,
+            Best::Loss => loss,
         };
-        let best = self.progress.best.is_none_or(|best| decides < best);
+        let best = self
+            .best()
+            .is_none_or(|best| decides(scored.eer, scored.loss) < decides(best.dev_eer, best.dev_loss));
         self.progress.log.push(Epoch {
             epoch: epoch + 1,
             train_loss: self.progress.loss_sum / steps,
@@ -312,7 +318,6 @@ impl<'a> Run<'a> {
             windows_per_second: trained_windows as f64 / seconds.max(1e-9),
         });
         if best {
-            self.progress.best = Some(decides);
             self.progress.stale = 0;
             self.write_best(epoch + 1, &scored)?;
         } else {

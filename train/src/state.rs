@@ -29,9 +29,7 @@ pub(crate) struct Progress {
     pub(crate) loss_sum: f64,
     /// Sum of the gradients' norms of the steps done.
     pub(crate) norm_sum: f64,
-    /// The lowest development EER or loss yet, whichever decides.
-    pub(crate) best: Option<f64>,
-    /// Epochs since.
+    /// Epochs since the best.
     pub(crate) stale: usize,
     /// The run is over.
     pub(crate) done: bool,

@@ -95,21 +95,20 @@ fn bytes(settings: &Settings) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Scores the development clips with the exported checkpoint, and expects what training wrote of its best epoch.
-fn expect_scores(data: &TempDir, settings: &Settings, report: &Report) {
-    let model = settings.out.join("model.onnx");
-    bonafide_export::export(
-        best(settings),
-        &model,
-        &bonafide_export::Options::default(),
-        &mut |_| {},
-    )
-    .unwrap();
-    let detector = Detector::builder()
+/// A checkpoint's model, which is put beside its folder.
+fn detector(checkpoint: &Path) -> Detector {
+    let model = checkpoint.with_extension("onnx");
+    bonafide_export::export(checkpoint, &model, &bonafide_export::Options::default(), &mut |_| {}).unwrap();
+    Detector::builder()
         .model(&model)
         .runtime(Runtime::Rten)
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+/// Scores the development clips with the exported checkpoint, and expects what training wrote of its best epoch.
+fn expect_scores(data: &TempDir, settings: &Settings, report: &Report) {
+    let detector = detector(&best(settings));
     let mut llrs = [Vec::new(), Vec::new()];
     let mut losses = Vec::new();
     for number in 12..20 {
@@ -271,17 +270,6 @@ fn the_best_epoch_has_the_least_of_what_decides() {
     }
     let marks = |report: &Report| report.log.iter().map(|epoch| epoch.best).collect::<Vec<_>>();
     assert_ne!(marks(&by_eer), marks(&by_loss));
-}
-
-/// A model of a checkpoint.
-fn detector(checkpoint: &Path) -> Detector {
-    let model = checkpoint.join("model.onnx");
-    bonafide_export::export(checkpoint, &model, &bonafide_export::Options::default(), &mut |_| {}).unwrap();
-    Detector::builder()
-        .model(&model)
-        .runtime(Runtime::Rten)
-        .build()
-        .unwrap()
 }
 
 #[test]
