@@ -6,7 +6,6 @@ A source that is done leaves `OUT/clean/SOURCE/done`, with what was kept and dro
 """
 
 import argparse
-import fcntl
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import sources
-from common import RATE, rms, rng_of, save, write_text
+from common import RATE, alone, rms, rng_of, save, write_text
 from cut import is_speech, join_short, pieces, trim
 
 # No voice and no package may dominate.
@@ -27,9 +26,7 @@ HOURS_A_SOURCE = 2.6
 def download(package, cache):
     """A Debian package's files, without installing it."""
     tree = cache / "unpacked" / package
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:  # of two processes that want the same package one waits
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(cache):
         if not tree.exists():
             debs = cache / "debs"
             debs.mkdir(exist_ok=True)

