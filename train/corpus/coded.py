@@ -8,11 +8,10 @@ OUT/coded/..., with the source, speaker and recording of the original.
 """
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 
-from common import drawn, rng_of, seed_of, write_text
-from conditions import save_through
+from common import drawn, load, rng_of, save, seed_of, write_text
+from conditions import through
 
 SHARE = 0.35
 
@@ -41,18 +40,15 @@ def main():
     header, *lines = (out / "train.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines]
     mine = [row for row in rows if seed_of("coded", row[0]) < SHARE * 2**64]
-    batches = defaultdict(list)
     for file, *_ in mine:
         rng = rng_of("codec", file)
         name, ending, choices = drawn(CODECS, rng)
         options = choices[int(rng.integers(len(choices)))]
         if not (out / "coded" / file).exists():
-            batches[name, ending, tuple(options)].append(file)
-    for codec, files in batches.items():
-        save_through(codec, out, "coded", files, at_once=50)
-        print(f"{len(files)} clips through {codec[0]} {' '.join(codec[2][2:])}", flush=True)
+            save(out / "coded" / file, through((name, ending, options), load(out / file)))
     coded = ["\t".join([f"coded/{row[0]}", *row[1:]]) for row in mine]
     write_text(out / "train_coded.tsv", "\n".join([header, *lines, *coded]) + "\n")
+    print(f"coded: {len(coded)} clips")
 
 
 if __name__ == "__main__":

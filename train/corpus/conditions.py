@@ -11,7 +11,6 @@ Lists: OUT/test_telephone.tsv and test_codec.tsv, with the source, speaker and r
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -56,47 +55,29 @@ def telephone(x, rng):
     return resample((mu_law if rng.random() < 0.5 else a_law)(y), 8000, RATE)[: len(x)]
 
 
-def through(codec, clips):
-    """Clips through one codec in one call: joined with pauses, coded, decoded, and cut apart again."""
+def through(codec, x):
+    """A clip through a codec: each on its own, since what an encoder does depends on what it has heard before."""
     _, ending, options = codec
-    gap = np.zeros(RATE // 4, np.float32)
-    joined = np.concatenate([part for clip in clips for part in (clip, gap)])
     with tempfile.TemporaryDirectory() as folder:
         source, coded = str(Path(folder) / "in.wav"), str(Path(folder) / f"coded.{ending}")
-        soundfile.write(source, joined, RATE)
+        soundfile.write(source, x, RATE)
         subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", source, *options, coded], check=True)
         raw = ["ffmpeg", "-v", "error", "-nostdin", "-i", coded, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
         y = np.frombuffer(subprocess.run(raw, capture_output=True, check=True).stdout, np.float32)
-    y = np.pad(y, (0, max(0, len(joined) - len(y))))
-    out, at = [], 0
-    for clip in clips:
-        out.append(y[at : at + len(clip)])
-        at += len(clip) + len(gap)
-    return out
-
-
-def save_through(codec, out, folder, files, at_once=100):
-    """Clips of OUT through one codec, so many in one call, to the same names in OUT's `folder`."""
-    for at in range(0, len(files), at_once):
-        some = files[at : at + at_once]
-        for file, y in zip(some, through(codec, [load(out / f) for f in some])):
-            save(out / folder / file, y)
+    return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)]
 
 
 def main():
     out = Path(sys.argv[1])
     rows = [line.split("\t") for line in (out / "test.tsv").read_text().splitlines()[1:]]
-    for file, *_ in rows:
-        target = out / "test_telephone" / file
-        if not target.exists():
-            save(target, telephone(load(out / file), rng_of("telephone", file)))
-    groups = defaultdict(list)
-    for file, *_ in rows:
-        if not (out / "test_codec" / file).exists():
-            groups[seed_of("codec", file) % len(CODECS)].append(file)
-    for number, names in groups.items():
-        save_through(CODECS[number], out, "test_codec", names)
-    for condition in ("test_telephone", "test_codec"):
+    channels = {
+        "test_telephone": lambda file: telephone(load(out / file), rng_of("telephone", file)),
+        "test_codec": lambda file: through(CODECS[seed_of("codec", file) % len(CODECS)], load(out / file)),
+    }
+    for condition, channel in channels.items():
+        for file, *_ in rows:
+            if not (out / condition / file).exists():
+                save(out / condition / file, channel(file))
         lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
         write_text(out / f"{condition}.tsv", "\n".join(lines) + "\n")
     print(f"conditions: {len(rows)} clips each")
