@@ -2,7 +2,7 @@
 # Makes the default model, models/lite.onnx, from nothing: train/lite.sh OUT [--speech DIR ...]
 #
 # Builds the corpus (train/corpus/README.md), trains, calibrates on the development list, exports, and evaluates on the test
-# lists. Each step goes on where it was stopped. About 1.5 hours for the corpus and five for the training on two cores.
+# lists. Each step goes on where it was stopped. About two hours for the corpus and five for the training on two cores.
 # The shipped model was given LibriSpeech recordings of 191 voices with --speech.
 set -euo pipefail
 
@@ -18,7 +18,7 @@ export MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLO
 # The two halves of a batch would wait for each other in candle's own threads.
 export CANDLE_NUM_THREADS=1
 
-SHARE=${SHARE:-0.4} "$here/corpus/build.sh" "$corpus" "$@"
+"$here/corpus/build.sh" "$corpus" "$@"
 
 cd "$here/.."
 cargo build --release --package bonafide-train --package bonafide-export

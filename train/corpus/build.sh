@@ -3,7 +3,7 @@
 #
 # Debian (bookworm), PyPI and crates.io are all that is needed from outside. Every step skips what exists, so a run that was
 # stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), and SHARE the share of the
-# recordings that are resynthesised (0.7): copies are what takes the time, 90 minutes for all of the packages' on two idle cores.
+# recordings that are resynthesised (0.4): copies are what takes the time, two hours for all of them on two idle cores.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 nice_by=${WORKERS_NICE:-10}
-share=${SHARE:-0.7}
+share=${SHARE:-0.4}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 KOKORO_JA_CACHE="$out/cache/kokoro"
 
 step() { echo "== $*  $(date +%H:%M:%S)"; }
