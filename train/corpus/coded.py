@@ -10,8 +10,8 @@ OUT/coded/..., with the source, speaker and recording of the original.
 import sys
 from pathlib import Path
 
-from common import drawn, load, rng_of, save, seed_of, write_text
-from conditions import through
+from common import drawn, rng_of, seed_of, write_text
+from conditions import changed, through
 
 SHARE = 0.35
 
@@ -20,34 +20,34 @@ def kbit(encoder, *rates, options=()):
     return [["-c:a", encoder, "-b:a", f"{rate}k", *options] for rate in rates]
 
 
-# (weight, (name, file ending, ffmpeg options of the encoder, one of which is drawn)). Half are telephony's.
+# (weight, (file ending, ffmpeg options of the encoder, one of which is drawn)). Half are telephony's.
 CODECS = [
-    (4, ("gsm", "gsm", [["-c:a", "libgsm", "-ar", "8000"]])),
-    (4, ("speex-8", "ogg", [["-c:a", "libspeex", "-ar", "8000", "-cbr_quality", str(q)] for q in (2, 3, 4, 5, 6, 8)])),
-    (2, ("g726", "wav", kbit("g726", 24, 32, 40, options=("-ar", "8000")))),
-    (2, ("g722", "wav", [["-c:a", "g722"]])),
-    (2, ("speex-16", "ogg", [["-c:a", "libspeex", "-ar", "16000", "-cbr_quality", str(q)] for q in (3, 5, 7, 9)])),
-    (3, ("opus", "ogg", kbit("libopus", 8, 10, 14, 16, 24, 32, options=("-application", "voip")))),
-    (3, ("mp3", "mp3", kbit("libmp3lame", 16, 32, 40, 56, 64))),
-    (2, ("aac", "m4a", kbit("aac", 20, 32, 48, 64))),
-    (1, ("vorbis", "ogg", kbit("libvorbis", 32, 40, 48))),
-    (1, ("sbc", "sbc", kbit("sbc", 64, 96))),
+    (4, ("gsm", [["-c:a", "libgsm", "-ar", "8000"]])),
+    (4, ("ogg", [["-c:a", "libspeex", "-ar", "8000", "-cbr_quality", str(q)] for q in (2, 3, 4, 5, 6, 8)])),
+    (2, ("wav", kbit("g726", 24, 32, 40, options=("-ar", "8000")))),
+    (2, ("wav", [["-c:a", "g722"]])),
+    (2, ("ogg", [["-c:a", "libspeex", "-ar", "16000", "-cbr_quality", str(q)] for q in (3, 5, 7, 9)])),
+    (3, ("ogg", kbit("libopus", 8, 10, 14, 16, 24, 32, options=("-application", "voip")))),
+    (3, ("mp3", kbit("libmp3lame", 16, 32, 40, 56, 64))),
+    (2, ("m4a", kbit("aac", 20, 32, 48, 64))),
+    (1, ("ogg", kbit("libvorbis", 32, 40, 48))),
+    (1, ("sbc", kbit("sbc", 64, 96))),
 ]
+
+
+def codec_of(file):
+    """The codec that is drawn for a clip: file ending and encoder's options."""
+    rng = rng_of("codec", file)
+    ending, choices = drawn(CODECS, rng)
+    return ending, choices[int(rng.integers(len(choices)))]
 
 
 def main():
     out = Path(sys.argv[1])
     header, *lines = (out / "train.tsv").read_text().splitlines()
-    rows = [line.split("\t") for line in lines]
-    mine = [row for row in rows if seed_of("coded", row[0]) < SHARE * 2**64]
-    for file, *_ in mine:
-        rng = rng_of("codec", file)
-        name, ending, choices = drawn(CODECS, rng)
-        options = choices[int(rng.integers(len(choices)))]
-        if not (out / "coded" / file).exists():
-            save(out / "coded" / file, through((name, ending, options), load(out / file)))
-    coded = ["\t".join([f"coded/{row[0]}", *row[1:]]) for row in mine]
-    write_text(out / "train_coded.tsv", "\n".join([header, *lines, *coded]) + "\n")
+    mine = [row for row in (line.split("\t") for line in lines) if seed_of("coded", row[0]) < SHARE * 2**64]
+    coded = changed(out, "coded", mine, lambda x, file: through(codec_of(file), x))
+    write_text(out / "train_coded.tsv", "\n".join([header, *lines, *map("\t".join, coded)]) + "\n")
     print(f"coded: {len(coded)} clips")
 
 

@@ -17,18 +17,18 @@ import numpy as np
 import soundfile
 from scipy.signal import butter, sosfilt
 
-from common import RATE, load, resample, rng_of, save, seed_of, write_text
+from common import RATE, fit, load, resample, rng_of, save, seed_of, write_text
 
-# name, file ending, ffmpeg options of the encoder
+# File ending, ffmpeg options of the encoder
 CODECS = [
-    ("mp3-24k", "mp3", ["-c:a", "libmp3lame", "-b:a", "24k"]),
-    ("mp3-48k", "mp3", ["-c:a", "libmp3lame", "-b:a", "48k"]),
-    ("opus-12k", "ogg", ["-c:a", "libopus", "-b:a", "12k", "-application", "voip"]),
-    ("opus-20k", "ogg", ["-c:a", "libopus", "-b:a", "20k"]),
-    ("aac-24k", "m4a", ["-c:a", "aac", "-b:a", "24k"]),
-    ("aac-40k", "m4a", ["-c:a", "aac", "-b:a", "40k"]),
-    ("g722", "wav", ["-c:a", "g722"]),
-    ("gsm", "gsm", ["-c:a", "libgsm", "-ar", "8000"]),
+    ("mp3", ["-c:a", "libmp3lame", "-b:a", "24k"]),
+    ("mp3", ["-c:a", "libmp3lame", "-b:a", "48k"]),
+    ("ogg", ["-c:a", "libopus", "-b:a", "12k", "-application", "voip"]),
+    ("ogg", ["-c:a", "libopus", "-b:a", "20k"]),
+    ("m4a", ["-c:a", "aac", "-b:a", "24k"]),
+    ("m4a", ["-c:a", "aac", "-b:a", "40k"]),
+    ("wav", ["-c:a", "g722"]),
+    ("gsm", ["-c:a", "libgsm", "-ar", "8000"]),
 ]
 
 
@@ -57,29 +57,36 @@ def telephone(x, rng):
 
 def through(codec, x):
     """A clip through a codec: each on its own, since what an encoder does depends on what it has heard before."""
-    _, ending, options = codec
+    ending, options = codec
     with tempfile.TemporaryDirectory() as folder:
         source, coded = str(Path(folder) / "in.wav"), str(Path(folder) / f"coded.{ending}")
         soundfile.write(source, x, RATE)
         subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", source, *options, coded], check=True)
         raw = ["ffmpeg", "-v", "error", "-nostdin", "-i", coded, "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
         y = np.frombuffer(subprocess.run(raw, capture_output=True, check=True).stdout, np.float32)
-    return np.pad(y, (0, max(0, len(x) - len(y))))[: len(x)]
+    return fit(y, len(x))
+
+
+def changed(out, folder, rows, channel):
+    """A list's clips through `channel`, a function of samples and file, to the same names in OUT's `folder`; what exists is
+    skipped. Returns the rows of a list of them."""
+    for file, *_ in rows:
+        if not (out / folder / file).exists():
+            save(out / folder / file, channel(load(out / file), file))
+    return [[f"{folder}/{file}", *rest] for file, *rest in rows]
 
 
 def main():
     out = Path(sys.argv[1])
-    rows = [line.split("\t") for line in (out / "test.tsv").read_text().splitlines()[1:]]
+    header, *lines = (out / "test.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in lines]
     channels = {
-        "test_telephone": lambda file: telephone(load(out / file), rng_of("telephone", file)),
-        "test_codec": lambda file: through(CODECS[seed_of("codec", file) % len(CODECS)], load(out / file)),
+        "test_telephone": lambda x, file: telephone(x, rng_of("telephone", file)),
+        "test_codec": lambda x, file: through(CODECS[seed_of("codec", file) % len(CODECS)], x),
     }
     for condition, channel in channels.items():
-        for file, *_ in rows:
-            if not (out / condition / file).exists():
-                save(out / condition / file, channel(file))
-        lines = ["file\tlabel\tsource\tspeaker\trecording", *("\t".join([f"{condition}/{r[0]}", *r[1:]]) for r in rows)]
-        write_text(out / f"{condition}.tsv", "\n".join(lines) + "\n")
+        table = changed(out, condition, rows, channel)
+        write_text(out / f"{condition}.tsv", "\n".join([header, *map("\t".join, table)]) + "\n")
     print(f"conditions: {len(rows)} clips each")
 
 
