@@ -18,6 +18,8 @@ use rand_chacha::ChaCha8Rng;
 
 pub use pool::Pool;
 
+use crate::digest::Digest;
+
 /// What is done to a window.
 #[derive(Debug, Default)]
 #[non_exhaustive]
@@ -71,6 +73,33 @@ const FRAME: usize = 320;
 const SILENCE: f32 = 1e-4;
 
 impl Augment {
+    /// Which of them it is, and with which recordings, in hexadecimal.
+    pub(crate) fn digest(&self) -> String {
+        let mut digest = Digest::default();
+        match self {
+            Self::None => digest.text("none"),
+            Self::WhiteNoise => digest.text("white noise"),
+            Self::Strong(recordings) => {
+                let Recordings {
+                    noise,
+                    babble,
+                    rooms,
+                    calls,
+                } = recordings;
+                for text in [
+                    "strong",
+                    noise.digest(),
+                    babble.digest(),
+                    rooms.digest(),
+                    &calls.to_string(),
+                ] {
+                    digest.text(text);
+                }
+            }
+        }
+        digest.finish()
+    }
+
     /// Cuts a window of `length` samples out of a clip, at or near `start`, and changes it.
     ///
     /// The strong augmentation moves the start by up to a quarter of a window either way, and may first trim the

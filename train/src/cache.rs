@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufWriter, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -42,6 +42,11 @@ impl Cache {
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok());
         if !is_whole || known.as_ref() != Some(&key) {
+            // First, lest an interruption leave new rows beside it.
+            match std::fs::remove_file(&about) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::write(&about)(error)),
+                _ => {}
+            }
             make(&data, windows, width, row)?;
             files::write_json(&about, &key)?;
         }
@@ -118,6 +123,13 @@ mod tests {
         assert_eq!(cache.read(&[3]).unwrap(), [3.0, 0.5]);
 
         let other = |_: usize| Ok(vec![-1.0, -2.0]);
+        let cache = Cache::open(&path, &json!("b"), 5, &[2], other).unwrap();
+        assert_eq!(cache.read(&[3]).unwrap(), [-1.0, -2.0]);
+
+        // The machine stops between the rows and what says of what they are.
+        let stops = |_: usize| Err(Error::Stopped(0));
+        assert!(Cache::open(&path, &json!("a"), 5, &[2], stops).is_err());
+        std::fs::write(path.with_extension("f32"), vec![0; 5 * 2 * size_of::<f32>()]).unwrap();
         let cache = Cache::open(&path, &json!("b"), 5, &[2], other).unwrap();
         assert_eq!(cache.read(&[3]).unwrap(), [-1.0, -2.0]);
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bonafide::{Audio, Label, MIN_SAMPLES, Windowing};
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
+use crate::digest::Digest;
 use crate::list::Clip;
 use crate::network::CLASSES;
 use crate::{Error, Result, recipe};
@@ -22,7 +22,7 @@ pub struct Clips {
     /// The first window of each window's group.
     firsts: Vec<usize>,
     windowing: Windowing,
-    /// SHA-256 of all samples.
+    /// SHA-256 of what is trained on: labels, speakers, recordings and samples.
     digest: String,
     /// Files that can't be used, and why.
     pub bad: Vec<(PathBuf, String)>,
@@ -105,12 +105,12 @@ impl Clips {
         let decode = |clip: &Clip| {
             let samples = decode(&clip.path)?;
             let windows = windowing.count(samples.len());
-            let bytes: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
-            let digest = Sha256::digest(&bytes);
+            let mut digest = Digest::default();
+            digest.numbers(&samples);
             let kept = Samples::keep(samples);
             let bytes = kept.bytes();
             let fits = in_memory.fetch_add(bytes, Ordering::Relaxed) + bytes <= how.memory;
-            Ok::<_, Error>((if fits { kept } else { Samples::OnDisk }, windows, digest))
+            Ok::<_, Error>((if fits { kept } else { Samples::OnDisk }, windows, digest.finish()))
         };
         let decoded: Vec<Result<_>> = clips
             .par_iter()
@@ -131,11 +131,14 @@ impl Clips {
             digest: String::new(),
             bad: Vec::new(),
         };
-        let mut hasher = Sha256::new();
+        let mut digest = Digest::default();
         for (clip, decoded) in clips.into_iter().zip(decoded) {
             match decoded {
-                Ok((samples, windows, digest)) => {
-                    hasher.update(digest);
+                Ok((samples, windows, of_samples)) => {
+                    let label = clip.label.to_string();
+                    for text in [&label, &clip.speaker, &clip.recording, &of_samples] {
+                        digest.text(text);
+                    }
                     let index = all.clips.len();
                     all.windows.extend((0..windows).map(|window| WindowAt {
                         clip: index,
@@ -148,7 +151,7 @@ impl Clips {
             }
         }
         all.group();
-        all.digest = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        all.digest = digest.finish();
         let allowed = (how.max_bad * total as f64) as usize;
         if let Some((_, first)) = all.bad.first().filter(|_| all.bad.len() > allowed) {
             return Err(Error::BadClips {
@@ -228,7 +231,7 @@ impl Clips {
         totals
     }
 
-    /// SHA-256 of all samples, in hexadecimal.
+    /// SHA-256 of what is trained on, in hexadecimal: labels, speakers, recordings and samples.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
     }

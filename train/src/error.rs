@@ -125,6 +125,18 @@ pub enum Error {
         /// What it is in the folder.
         found: String,
     },
+    /// The folder holds a run on other data than there is now.
+    #[error(
+        "{} holds a run that began on other data: {what} changed since; put it back, give another --out, or delete the \
+         folder",
+        path.display()
+    )]
+    OtherData {
+        /// The folder.
+        path: PathBuf,
+        /// What is not what it was.
+        what: String,
+    },
     /// A setting is out of range.
     #[error("{setting} is {found}, expected {expected}")]
     Setting {

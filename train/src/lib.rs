@@ -19,6 +19,7 @@ mod cache;
 mod checkpoint;
 mod clips;
 mod curves;
+mod digest;
 mod error;
 mod files;
 mod frozen;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bonafide::metrics::Trials;
 use bonafide::{Label, Windowing};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::augment::{Augment, Pool, Recordings, generator};
 use crate::cache::Cache;
@@ -18,7 +18,7 @@ use crate::network::{CLASSES, Cut, Network, Pass, Weights};
 use crate::recipe::{self, AdamW, Schedule};
 use crate::settings::{Augmentation, Balance, Best, Settings, Stage, check};
 use crate::source::{Source, Windows, batches, prefetched, purpose};
-use crate::state::{self, Average, Progress};
+use crate::state::{self, Average, Progress, Resumed};
 use crate::step::{Sample, Stepper, threads};
 use crate::{Error, Result, curves, files, list};
 
@@ -144,6 +144,8 @@ struct Run<'a> {
     average: Average,
     optimiser: AdamW,
     progress: Progress,
+    /// Digests of what is trained on and from, by what they are of.
+    data: Value,
     class_weights: [f32; CLASSES],
     /// What a window of the training list weighs beside the others of its label.
     window_weights: Vec<f32>,
@@ -226,8 +228,24 @@ impl<'a> Run<'a> {
         }
         let train = read_clips(settings, &settings.train, settings.train_audio.as_deref(), window)?;
         let dev = read_clips(settings, &settings.dev, settings.dev_audio.as_deref(), window)?;
+        let augment = augment(settings)?;
+        let data = json!({
+            "what --train names": train.digest(),
+            "what --dev names": dev.digest(),
+            "the recordings to mix in": augment.digest(),
+            "the network to start from": [&start.config.to_string(), &start.weights.frozen_digest()?],
+        });
         let (progress, optimiser, average) = match resumed {
-            Some(resumed) => resumed,
+            Some(resumed) => {
+                resumed.expect_data(&settings.out, &data)?;
+                let Resumed {
+                    progress,
+                    optimiser,
+                    average,
+                    ..
+                } = resumed;
+                (progress, optimiser, average)
+            }
             None => {
                 let average = if settings.average > 0.0 {
                     start.weights.moving()?
@@ -256,7 +274,8 @@ impl<'a> Run<'a> {
         };
         Ok(Self {
             cut: cut(settings, &start.network),
-            augment: augment(settings)?,
+            augment,
+            data,
             class_weights,
             window_weights,
             settings,
@@ -434,6 +453,7 @@ impl<'a> Run<'a> {
                 self.progress.optimiser_steps = stepper.optimiser.steps();
                 state::write(
                     settings,
+                    &self.data,
                     &self.progress,
                     &self.start.weights,
                     stepper.optimiser,
@@ -450,6 +470,7 @@ impl<'a> Run<'a> {
         self.progress.optimiser_steps = self.optimiser.steps();
         state::write(
             self.settings,
+            &self.data,
             &self.progress,
             &self.start.weights,
             &self.optimiser,
@@ -558,7 +579,7 @@ fn cache(
     let key = json!({
         "cut": format!("{cut:?}"),
         "clips": windows.clips.digest(),
-        "augmentation": if list == "train" { json!(settings.augmentation) } else { json!(null) },
+        "augmentation": windows.augment.digest(),
         "seed": settings.seed,
         "variant": variant,
         "frozen": start.weights.frozen_digest()?,

@@ -40,9 +40,32 @@ pub(crate) struct Progress {
 /// The running mean of the trained weights, by name.
 pub(crate) type Average = BTreeMap<String, Vec<f32>>;
 
+/// A run that goes on.
+pub(crate) struct Resumed {
+    pub(crate) progress: Progress,
+    pub(crate) optimiser: AdamW,
+    pub(crate) average: Average,
+    /// What it is a run on.
+    data: Value,
+}
+
+impl Resumed {
+    /// Refuses to go on with other data than the run began with: `now` has digests by what they are of.
+    pub(crate) fn expect_data(&self, out: &Path, now: &Value) -> Result<()> {
+        match differing(now, &self.data) {
+            None => Ok(()),
+            Some((what, _)) => Err(Error::OtherData {
+                path: out.to_owned(),
+                what: what.clone(),
+            }),
+        }
+    }
+}
+
 /// Writes the state. Frozen weights are not in it: they are those of the checkpoint that the run started from.
 pub(crate) fn write(
     settings: &Settings,
+    data: &Value,
     progress: &Progress,
     weights: &Weights,
     optimiser: &AdamW,
@@ -60,7 +83,7 @@ pub(crate) fn write(
     for (name, numbers) in average {
         tensors.insert(format!("average:{name}"), flat(numbers));
     }
-    let notes = with_bits(json!({"settings": settings, "progress": progress}));
+    let notes = with_bits(json!({"settings": settings, "data": data, "progress": progress}));
     files::write_tensors(&settings.out.join(FILE), &tensors, Some(&notes))
 }
 
@@ -103,7 +126,7 @@ fn without_bits(value: Value) -> Value {
 }
 
 /// Reads the state of a run with the same settings into `weights`, if there is one.
-pub(crate) fn read(settings: &Settings, weights: &mut Weights) -> Result<Option<(Progress, AdamW, Average)>> {
+pub(crate) fn read(settings: &Settings, weights: &mut Weights) -> Result<Option<Resumed>> {
     let path = settings.out.join(FILE);
     if !path.is_file() {
         return Ok(None);
@@ -133,15 +156,17 @@ pub(crate) fn read(settings: &Settings, weights: &mut Weights) -> Result<Option<
         Some((name, Moments { first, second }))
     });
     let optimiser = AdamW::resume(settings.weight_decay, progress.optimiser_steps, moments.collect());
-    Ok(Some((progress, optimiser, take("average"))))
+    Ok(Some(Resumed {
+        progress,
+        optimiser,
+        average: take("average"),
+        data: notes["data"].take(),
+    }))
 }
 
 /// Refuses to go on with other settings than the run began with.
 fn same_settings(out: &Path, now: &Value, then: &Value) -> Result<()> {
-    let Some(fields) = now.as_object() else {
-        return Ok(());
-    };
-    match fields.iter().find(|(field, value)| then.get(field) != Some(value)) {
+    match differing(now, then) {
         None => Ok(()),
         Some((field, value)) => Err(Error::OtherRun {
             path: out.to_owned(),
@@ -150,4 +175,10 @@ fn same_settings(out: &Path, now: &Value, then: &Value) -> Result<()> {
             found: then.get(field).unwrap_or(&Value::Null).to_string(),
         }),
     }
+}
+
+/// The first field that `then` has otherwise, or not at all.
+fn differing<'a>(now: &'a Value, then: &Value) -> Option<(&'a String, &'a Value)> {
+    let mut fields = now.as_object()?.iter();
+    fields.find(|(field, value)| then.get(field) != Some(value))
 }

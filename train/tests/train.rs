@@ -248,6 +248,71 @@ fn a_run_that_was_interrupted_comes_to_the_same_bytes() {
 }
 
 #[test]
+fn a_run_goes_on_with_the_same_data_only() {
+    let data = data();
+    let file = |name: &str| data.path().join(name);
+    let mut scratch = settings(&data, Stage::Scratch, "scratch");
+    scratch.stop_after = Some(1);
+    assert!(matches!(train(&scratch), Err(Error::Stopped(1))));
+
+    let refuses = |settings: &Settings, what: &str| {
+        let message = train(settings).unwrap_err().to_string();
+        assert!(message.contains(&format!("{what} changed since")), "{message}");
+    };
+    let samples = fs::read(file("3.wav")).unwrap();
+    clip(&file("3.wav"), 5, true, 1.0);
+    refuses(&scratch, "what --train names");
+    fs::write(file("3.wav"), samples).unwrap();
+
+    let rows = fs::read_to_string(file("dev.tsv")).unwrap();
+    let swapped = rows
+        .replace("spoof", "?")
+        .replace("bonafide", "spoof")
+        .replace('?', "bonafide");
+    fs::write(file("dev.tsv"), swapped).unwrap();
+    refuses(&scratch, "what --dev names");
+    fs::write(file("dev.tsv"), rows).unwrap();
+
+    scratch.stop_after = None;
+    assert_eq!(train(&scratch).unwrap().log.len(), 2);
+
+    // The weights that a stage leaves as they are aren't part of its state.
+    let mut stage1 = settings(&data, Stage::Stage1, "stage1");
+    stage1.from = Some(best(&scratch));
+    stage1.stop_after = Some(1);
+    assert!(matches!(train(&stage1), Err(Error::Stopped(1))));
+    let mut other = settings(&data, Stage::Scratch, "other");
+    (other.epochs, other.seed) = (1, 7);
+    train(&other).unwrap();
+    fs::remove_dir_all(best(&scratch)).unwrap();
+    fs::rename(best(&other), best(&scratch)).unwrap();
+    refuses(&stage1, "the network to start from");
+}
+
+/// What was cached for a run whose state is gone is not used where the augmentation is another.
+#[test]
+fn the_cache_is_of_the_augmentation() {
+    let data = data();
+    let mut scratch = settings(&data, Stage::Scratch, "scratch");
+    scratch.epochs = 1;
+    train(&scratch).unwrap();
+    let run = |out: &str, calls: f64| {
+        let mut stage2 = settings(&data, Stage::Stage2, out);
+        stage2.from = Some(best(&scratch));
+        let [noise, babble, rooms] = [None, None, None];
+        stage2.augmentation = Augmentation::Strong { noise, babble, rooms };
+        (stage2.epochs, stage2.calls) = (1, calls);
+        let loss = train(&stage2).unwrap().log[0].train_loss;
+        fs::remove_file(stage2.out.join("state.safetensors")).unwrap();
+        loss
+    };
+    let (none, all) = (run("one", 0.0), run("other", 1.0));
+    assert!((none - all).abs() > 1e-6, "{none} {all}");
+    let again = run("one", 1.0);
+    assert!((again - all).abs() < 1e-9, "{again} {all}");
+}
+
+#[test]
 fn the_best_epoch_has_the_least_of_what_decides() {
     let data = data();
     let run = |best: Best| {

@@ -6,6 +6,7 @@ use bonafide::Audio;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
+use crate::digest::Digest;
 use crate::{Error, Result};
 
 /// The most samples kept of a recording: 30 s.
@@ -17,6 +18,8 @@ const MOST: usize = 4_000;
 #[derive(Debug, Default)]
 pub struct Pool {
     recordings: Vec<Vec<f32>>,
+    /// SHA-256 of them.
+    digest: String,
 }
 
 impl Pool {
@@ -52,7 +55,16 @@ impl Pool {
                 fault: format!("none of its {} files is audio", files.len()),
             });
         }
-        Ok(Self { recordings })
+        let mut digest = Digest::default();
+        recordings.iter().for_each(|recording| digest.numbers(recording));
+        Ok(Self {
+            recordings,
+            digest: digest.finish(),
+        })
+    }
+
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 
     pub(super) fn is_empty(&self) -> bool {

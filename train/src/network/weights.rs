@@ -8,11 +8,11 @@ use candle_core::{Device, Tensor, Var, bail};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
-use sha2::{Digest as _, Sha256};
 
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
+use crate::digest::Digest;
 use crate::files::Tensors;
 use crate::ops::{self, Activation, Convolution, Moments};
 
@@ -185,16 +185,14 @@ impl Weights {
 
     /// SHA-256 of the frozen tensors, in hexadecimal.
     pub(crate) fn frozen_digest(&self) -> Result<String> {
-        let mut hasher = Sha256::new();
+        let mut digest = Digest::default();
         for (name, weight) in &self.weights {
             if let Weight::Frozen(tensor) = weight {
-                hasher.update(name);
-                let numbers: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-                let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-                hasher.update(&bytes);
+                digest.text(name);
+                digest.numbers(&tensor.flatten_all()?.to_vec1::<f32>()?);
             }
         }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(digest.finish())
     }
 
     /// Replaces the numbers of the parameters named.
