@@ -18,7 +18,7 @@ use crate::network::{CLASSES, Cut, Network, Pass, Weights};
 use crate::recipe::{self, AdamW, Schedule};
 use crate::settings::{Augmentation, Balance, Best, Settings, Stage, check};
 use crate::source::{Source, Windows, batches, prefetched, purpose};
-use crate::state::{self, Average, Progress, Resumed};
+use crate::state::{self, Average, Progress};
 use crate::step::{Sample, Stepper, threads};
 use crate::{Error, Result, curves, files, list};
 
@@ -27,6 +27,8 @@ const STAGE_1_OF_BASE: usize = 1_538;
 const STAGE_2_OF_BASE: usize = 14_178_818;
 /// Those of the encoder's layer norm, which `frozen_norm` leaves out.
 const ENCODER_NORM_OF_BASE: usize = 1_536;
+/// The entry of a run's data that is of its frozen weights and its network's shape.
+const NETWORK: &str = "the network to start from";
 /// Windows in a batch when scoring.
 const SCORING_BATCH: usize = 16;
 
@@ -233,19 +235,10 @@ impl<'a> Run<'a> {
             "what --train names": train.digest(),
             "what --dev names": dev.digest(),
             "the recordings to mix in": augment.digest(),
-            "the network to start from": [&start.config.to_string(), &start.weights.frozen_digest()?],
+            NETWORK: [&start.config.to_string(), &start.weights.frozen_digest()?],
         });
         let (progress, optimiser, average) = match resumed {
-            Some(resumed) => {
-                resumed.expect_data(&settings.out, &data)?;
-                let Resumed {
-                    progress,
-                    optimiser,
-                    average,
-                    ..
-                } = resumed;
-                (progress, optimiser, average)
-            }
+            Some(resumed) => resumed.on(&settings.out, &data)?,
             None => {
                 let average = if settings.average > 0.0 {
                     start.weights.moving()?
@@ -398,7 +391,7 @@ impl<'a> Run<'a> {
             cached = cache(
                 settings,
                 &self.start,
-                self.cut,
+                &self.data[NETWORK],
                 &mut self.frozen,
                 &windows,
                 "train",
@@ -530,7 +523,7 @@ impl<'a> Run<'a> {
             Source::Cached(cache(
                 settings,
                 &self.start,
-                self.cut,
+                &self.data[NETWORK],
                 &mut self.frozen,
                 &windows,
                 "dev",
@@ -558,11 +551,11 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The cached output of the frozen part for the windows of a list, made if need be.
+/// The cached output of the frozen part, which `digest` is of, for the windows of a list, made if need be.
 fn cache(
     settings: &Settings,
     start: &Start,
-    cut: Cut,
+    digest: &Value,
     frozen: &mut Option<Frozen>,
     windows: &Windows<'_>,
     list: &str,
@@ -575,14 +568,14 @@ fn cache(
             found: "the small network, which is trained as a whole".to_owned(),
         });
     };
-    let folder = settings.out.join("cache");
+    let (cut, folder) = (cut(settings, &start.network), settings.out.join("cache"));
     let key = json!({
         "cut": format!("{cut:?}"),
         "clips": windows.clips.digest(),
         "augmentation": windows.augment.digest(),
         "seed": settings.seed,
         "variant": variant,
-        "frozen": start.weights.frozen_digest()?,
+        "network": digest,
     });
     let shape = frozen::shape(config, cut, start.network.window_samples());
     let bar = bar(settings, windows.clips.windows(), &format!("caching {list}"));

@@ -42,18 +42,18 @@ pub(crate) type Average = BTreeMap<String, Vec<f32>>;
 
 /// A run that goes on.
 pub(crate) struct Resumed {
-    pub(crate) progress: Progress,
-    pub(crate) optimiser: AdamW,
-    pub(crate) average: Average,
+    progress: Progress,
+    optimiser: AdamW,
+    average: Average,
     /// What it is a run on.
     data: Value,
 }
 
 impl Resumed {
-    /// Refuses to go on with other data than the run began with: `now` has digests by what they are of.
-    pub(crate) fn expect_data(&self, out: &Path, now: &Value) -> Result<()> {
+    /// Where the run is. Refuses to go on with other data than it began with: `now` has digests by what they are of.
+    pub(crate) fn on(self, out: &Path, now: &Value) -> Result<(Progress, AdamW, Average)> {
         match differing(now, &self.data) {
-            None => Ok(()),
+            None => Ok((self.progress, self.optimiser, self.average)),
             Some((what, _)) => Err(Error::OtherData {
                 path: out.to_owned(),
                 what: what.clone(),

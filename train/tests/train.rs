@@ -80,6 +80,14 @@ fn best(settings: &Settings) -> PathBuf {
     settings.out.join("best")
 }
 
+/// A network after one epoch from nothing, for stages to start from.
+fn beginning(data: &TempDir, out: &str, seed: u64) -> PathBuf {
+    let mut scratch = settings(data, Stage::Scratch, out);
+    (scratch.epochs, scratch.seed) = (1, seed);
+    train(&scratch).unwrap();
+    best(&scratch)
+}
+
 /// The files of a run's best checkpoint, by name.
 fn bytes(settings: &Settings) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(best(settings)).unwrap().map(|entry| entry.unwrap().path());
@@ -184,12 +192,10 @@ fn from_nothing_through_both_stages_to_a_score() {
 #[test]
 fn the_cache_changes_nothing_but_the_time() {
     let data = data();
-    let mut scratch = settings(&data, Stage::Scratch, "scratch");
-    scratch.epochs = 1;
-    train(&scratch).unwrap();
+    let from = beginning(&data, "scratch", 42);
     let run = |out: &str, cache: bool| {
         let mut stage2 = settings(&data, Stage::Stage2, out);
-        stage2.from = Some(best(&scratch));
+        stage2.from = Some(from.clone());
         stage2.learning_rate = 1e-3;
         stage2.cache = cache;
         train(&stage2).unwrap()
@@ -281,11 +287,9 @@ fn a_run_goes_on_with_the_same_data_only() {
     stage1.from = Some(best(&scratch));
     stage1.stop_after = Some(1);
     assert!(matches!(train(&stage1), Err(Error::Stopped(1))));
-    let mut other = settings(&data, Stage::Scratch, "other");
-    (other.epochs, other.seed) = (1, 7);
-    train(&other).unwrap();
+    let other = beginning(&data, "other", 7);
     fs::remove_dir_all(best(&scratch)).unwrap();
-    fs::rename(best(&other), best(&scratch)).unwrap();
+    fs::rename(other, best(&scratch)).unwrap();
     refuses(&stage1, "the network to start from");
 }
 
@@ -293,14 +297,15 @@ fn a_run_goes_on_with_the_same_data_only() {
 #[test]
 fn the_cache_is_of_the_augmentation() {
     let data = data();
-    let mut scratch = settings(&data, Stage::Scratch, "scratch");
-    scratch.epochs = 1;
-    train(&scratch).unwrap();
+    let from = beginning(&data, "scratch", 42);
     let run = |out: &str, calls: f64| {
         let mut stage2 = settings(&data, Stage::Stage2, out);
-        stage2.from = Some(best(&scratch));
-        let [noise, babble, rooms] = [None, None, None];
-        stage2.augmentation = Augmentation::Strong { noise, babble, rooms };
+        stage2.from = Some(from.clone());
+        stage2.augmentation = Augmentation::Strong {
+            noise: None,
+            babble: None,
+            rooms: None,
+        };
         (stage2.epochs, stage2.calls) = (1, calls);
         let loss = train(&stage2).unwrap().log[0].train_loss;
         fs::remove_file(stage2.out.join("state.safetensors")).unwrap();
