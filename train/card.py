@@ -3,7 +3,9 @@
     card.py EVALUATE SCORES > models/lite.json
 
 EVALUATE is the `evaluate` program, SCORES the folder with a run of it for each list: MODEL-test, MODEL-test_telephone,
-MODEL-test_codec, and perhaps others, whose names then say what they are. All figures are the program's.
+MODEL-test_codec, and perhaps others, whose names then say what they are. The figures of `sets` are the program's, but the
+errors at P(spoof) 0.5. `costs` are how much higher an equal error rate is through a channel than clean, and its interval when
+the clips are drawn anew, the same for both.
 """
 
 import json
@@ -11,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent / "corpus"))
 from splits import HELD_OUT  # noqa: E402
@@ -18,7 +23,9 @@ from splits import HELD_OUT  # noqa: E402
 # Of the engines that are held out.
 NEURAL = ("piper", "lpcnet")
 GAN = ("hifigan", "melgan", "fargan")
-CONDITIONS = {"test": "clean", "test_telephone": "telephone", "test_codec": "codecs"}
+CLEAN = "test"
+CONDITIONS = {CLEAN: "clean", "test_telephone": "telephone", "test_codec": "codecs"}
+DRAWS = 2000
 # Name, and which sources of spoof belong to it.
 SETS = [
     ("engines of training", lambda source: source not in HELD_OUT),
@@ -29,40 +36,100 @@ SETS = [
 ]
 
 
-def figures(evaluate, rows):
-    """What `evaluate scores` says of lines of a score file."""
+class Trial(NamedTuple):
+    """A line of a score file; the score is the log-likelihood ratio, 0 where P(spoof) is 0.5."""
+
+    file: str
+    source: str
+    label: str
+    score: float
+
+
+def read(path):
+    """The trials of a score file, in the order of their names."""
+    lines = [line.split() for line in path.read_text().splitlines() if line]
+    return sorted(Trial(file, source, label, float(score)) for file, source, label, score in lines)
+
+
+def figures(evaluate, trials):
+    """What `evaluate scores` says of the trials, and the errors at P(spoof) 0.5."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write("\n".join(rows) + "\n")
+        file.writelines(f"{' '.join(map(str, trial))}\n" for trial in trials)
         file.flush()
         done = subprocess.run([evaluate, "scores", "--json", file.name], capture_output=True, check=True)
     pooled = json.loads(done.stdout)
     names = {"trials": "trials", "bonafide": "bonafide", "spoof": "spoof", "eer": "eer_asvspoof", "eer_ci95": "eer_ci95"}
     names |= {"auc": "auc", "cllr": "cllr", "min_cllr": "min_cllr"}
-    return {name: pooled[field] for name, field in names.items()}
+    called_spoof = {label: [t.score < 0 for t in trials if t.label == label] for label in ("bonafide", "spoof")}
+    share = {label: sum(called) / len(called) for label, called in called_spoof.items()}
+    at_half = {"bonafide_called_spoof": share["bonafide"], "spoof_missed": 1 - share["spoof"]}
+    return {name: pooled[field] for name, field in names.items()} | at_half
+
+
+class Rates:
+    """The equal error rate of trials that are drawn with weights: ASVspoof's, in which ties count against the detector."""
+
+    def __init__(self, trials):
+        self.order = np.array(sorted(range(len(trials)), key=lambda i: (trials[i].score, trials[i].label)))
+        self.bonafide = np.array([trials[i].label == "bonafide" for i in self.order])
+
+    def eer(self, weights):
+        weights = weights[self.order]
+        bonafide, spoof = np.cumsum(weights * self.bonafide), np.cumsum(weights * ~self.bonafide)
+        misses, false_alarms = bonafide / bonafide[-1], 1 - spoof / spoof[-1]
+        nearest = np.argmin(np.abs(misses - false_alarms))
+        return float(misses[nearest] + false_alarms[nearest]) / 2
+
+
+def cost(clean, changed):
+    """How much higher the equal error rate of `changed` is, the same clips through a channel, and its 95 % interval."""
+    labels = np.array([t.label for t in clean])
+    if [(t.source, t.label) for t in changed] != [(t.source, t.label) for t in clean]:
+        raise SystemExit("a channel's list has other clips than the clean one")
+    rng = np.random.default_rng(0)
+    rates = [Rates(clean), Rates(changed)]
+
+    def more(weights):
+        before, after = (of.eer(weights) for of in rates)
+        return after - before
+
+    def drawn():
+        weights = np.zeros(len(labels))
+        for label in ("bonafide", "spoof"):
+            places = np.flatnonzero(labels == label)
+            weights[places] = np.bincount(rng.integers(len(places), size=len(places)), minlength=len(places))
+        return weights
+
+    draws = [more(drawn()) for _ in range(DRAWS)]
+    return {"eer_more": more(np.ones(len(labels))), "eer_more_ci95": list(np.percentile(draws, [2.5, 97.5]))}
+
+
+def part(trials, belongs):
+    """All bona fide trials, and those spoofed ones whose source belongs to the part."""
+    return [t for t in trials if t.label == "bonafide" or belongs(t.source)]
 
 
 def main():
     evaluate, folder = sys.argv[1], Path(sys.argv[2])
-    sets = []
+    lists = {}
     for run in sorted(folder.iterdir()):
         _, _, name = run.name.partition("-")
-        if not name or name == "dev":
-            continue
-        rows = [line for line in (run / "scores.txt").read_text().splitlines() if line]
-        sources = {row: row.split()[1] for row in rows}
-        bonafide = [row for row in rows if row.split()[2] == "bonafide"]
-        spoof = [row for row in rows if row.split()[2] == "spoof"]
+        if name and name != "dev":
+            lists[name] = read(run / "scores.txt")
+    everything = ("all", lambda source: True)
+    sets, costs = [], []
+    for name, trials in lists.items():
         condition = CONDITIONS.get(name)
-        parts = [("all", spoof)]
-        if condition:
-            parts += [(part, [row for row in spoof if belongs(sources[row])]) for part, belongs in SETS]
-        else:
-            parts += [(source, [row for row in spoof if sources[row] == source]) for source in sorted({sources[r] for r in spoof})]
-        for part, chosen in parts:
-            if chosen:
-                found = figures(evaluate, bonafide + chosen)
-                sets.append({"name": f"{part}, {condition or name}", **found})
-    print(json.dumps({"sets": sets}, indent=1))
+        sources = sorted({t.source for t in trials if t.label == "spoof"})
+        parts = SETS if condition else [(source, lambda found, source=source: found == source) for source in sources]
+        for called, belongs in (everything, *parts):
+            chosen = part(trials, belongs)
+            if any(t.label == "spoof" for t in chosen):
+                called = f"{called}, {condition or name}"
+                sets.append({"name": called, **figures(evaluate, chosen)})
+                if condition and name != CLEAN:
+                    costs.append({"name": called, **cost(part(lists[CLEAN], belongs), chosen)})
+    print(json.dumps({"sets": sets, "costs": costs}, indent=1))
 
 
 if __name__ == "__main__":

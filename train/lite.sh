@@ -54,4 +54,4 @@ for list in test test_telephone test_codec; do
     score "$out/lite.onnx" "$list"
 done
 "$corpus/venv/bin/python" "$here/card.py" "$evaluate" "$out/scores" >"$out/lite.json"
-echo "models/lite.onnx and lite.json can be replaced by those in $out"
+echo "models/lite.onnx and lite.json can be replaced by those in $out; tests/model_card.rs then says what the card's tables are"

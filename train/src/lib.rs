@@ -29,6 +29,7 @@ mod network;
 mod ops;
 #[cfg(test)]
 mod parity;
+mod parts;
 mod recipe;
 mod run;
 mod settings;

@@ -15,11 +15,12 @@ use crate::clips::{Clips, Reading, class};
 use crate::frozen::{self, Frozen};
 use crate::log::{self, Epoch};
 use crate::network::{CLASSES, Cut, Network, Pass, Weights};
+use crate::parts::Parts;
 use crate::recipe::{self, AdamW, Schedule};
 use crate::settings::{Augmentation, Balance, Best, Settings, Stage, check};
 use crate::source::{Source, Windows, batches, prefetched, purpose};
 use crate::state::{self, Average, Progress};
-use crate::step::{Sample, Stepper, threads};
+use crate::step::{Sample, Stepper};
 use crate::{Error, Result, curves, files, list};
 
 /// Parameters that the reference's stages train of wav2vec2-base.
@@ -151,6 +152,7 @@ struct Run<'a> {
     class_weights: [f32; CLASSES],
     /// What a window of the training list weighs beside the others of its label.
     window_weights: Vec<f32>,
+    parts: Parts,
     /// Steps of this process.
     steps: usize,
 }
@@ -271,6 +273,7 @@ impl<'a> Run<'a> {
             data,
             class_weights,
             window_weights,
+            parts: Parts::new(settings.parts)?,
             settings,
             start,
             train,
@@ -418,7 +421,7 @@ impl<'a> Run<'a> {
             class_weights: self.class_weights,
             optimiser: &mut self.optimiser,
             average: &mut self.average,
-            threads: threads(settings.parts)?,
+            parts: &self.parts,
         };
         let last_eer = self
             .progress
@@ -534,10 +537,14 @@ impl<'a> Run<'a> {
         let batches: Vec<Vec<usize>> = order.chunks(SCORING_BATCH).map(<[usize]>::to_vec).collect();
         let bar = bar(settings, batches.len(), "scoring");
         let mut trials = Scores::default();
-        let pass = Pass::scoring(weights);
         prefetched(&source, 0, &batches, |_, windows, rows| {
-            let logits = self.start.network.logits(&pass, &rows.into_tensor()?, self.cut)?;
-            for (&window, logits) in windows.iter().zip(logits.to_vec2::<f32>()?) {
+            let batch = rows.into_tensor()?;
+            let logits = self.parts.each(windows, |_, first, part| {
+                let rows = batch.narrow(0, first, part.len())?;
+                let logits = self.start.network.logits(&Pass::scoring(weights), &rows, self.cut)?;
+                Ok(logits.to_vec2::<f32>()?)
+            })?;
+            for (&window, logits) in windows.iter().zip(logits.concat()) {
                 let llr = f64::from(logits[0]) - f64::from(logits[1]);
                 let (epoch, step) = (self.progress.epoch + 1, self.progress.step);
                 recipe::finite("a score of the development set", llr, epoch, step)?;

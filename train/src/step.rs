@@ -3,12 +3,12 @@
 use bonafide::Label;
 use candle_core::Tensor;
 use rand_distr::{Beta, Distribution};
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::Result;
 use crate::augment::generator;
 use crate::checkpoint::Start;
 use crate::network::{CLASSES, Cut, Measured, Pass};
+use crate::parts::Parts;
 use crate::recipe::{self, AdamW, Gradients};
 use crate::settings::Settings;
 use crate::source::purpose;
@@ -32,8 +32,7 @@ pub(crate) struct Stepper<'a> {
     pub(crate) class_weights: [f32; CLASSES],
     pub(crate) optimiser: &'a mut AdamW,
     pub(crate) average: &'a mut Average,
-    /// The threads of each part of a batch; none where a batch is one part.
-    pub(crate) threads: Vec<ThreadPool>,
+    pub(crate) parts: &'a Parts,
 }
 
 /// What a part of a batch comes to, weighed by the part's share of the batch.
@@ -41,20 +40,6 @@ struct Part {
     loss: f64,
     gradients: Gradients,
     measured: Measured,
-}
-
-/// Threads for the parts of a batch: the processor's, shared out. Much of a step is done by one thread alone, so two
-/// halves of a batch side by side keep two processors busier than one batch on both.
-pub(crate) fn threads(parts: usize) -> Result<Vec<ThreadPool>> {
-    if parts == 1 {
-        return Ok(Vec::new());
-    }
-    let each = (rayon::current_num_threads() / parts).max(1);
-    let pool = |_| {
-        let built = ThreadPoolBuilder::new().num_threads(each).build();
-        built.map_err(|error| candle_core::Error::Msg(error.to_string()).into())
-    };
-    (0..parts).map(pool).collect()
 }
 
 impl Stepper<'_> {
@@ -78,7 +63,7 @@ impl Stepper<'_> {
         };
 
         let (mut loss, mut gradients) = (0.0, Gradients::new());
-        for part in self.parts(epoch, step, batch, &targets)? {
+        for part in self.work(epoch, step, batch, &targets)? {
             loss += part.loss;
             recipe::add(&mut gradients, part.gradients);
             // In the order of the parts, so that a run can be repeated.
@@ -114,15 +99,15 @@ impl Stepper<'_> {
         target.map(|probability| probability * sample.weight)
     }
 
-    /// Forward and backward through each part of a batch, side by side.
-    fn parts(&self, epoch: usize, step: usize, batch: &Tensor, targets: &[Target]) -> Result<Vec<Part>> {
+    /// Forward and backward through each part of a batch.
+    fn work(&self, epoch: usize, step: usize, batch: &Tensor, targets: &[Target]) -> Result<Vec<Part>> {
         let weight = |targets: &[Target]| -> f64 {
             let of = |[b, s]: &Target| f64::from(b * self.class_weights[0] + s * self.class_weights[1]);
             targets.iter().map(of).sum()
         };
-        let (all, length) = (weight(targets), targets.len().div_ceil(self.settings.parts).max(1));
-        let part = |index: usize, targets: &[Target]| -> Result<Part> {
-            let rows = batch.narrow(0, index * length, targets.len())?;
+        let all = weight(targets);
+        self.parts.each(targets, |index, first, targets| {
+            let rows = batch.narrow(0, first, targets.len())?;
             let mut purposes = vec![purpose::STEP, epoch as u64, step as u64];
             purposes.extend((index > 0).then_some(index as u64));
             let pass = Pass::training(&self.start.weights, generator(self.settings.seed, &purposes));
@@ -135,21 +120,6 @@ impl Stepper<'_> {
                 gradients: recipe::gradients(&self.start.weights, &loss.backward()?)?,
                 measured: pass.measured(),
             })
-        };
-        if self.threads.is_empty() {
-            return Ok(vec![part(0, targets)?]);
-        }
-        let part = &part;
-        std::thread::scope(|scope| {
-            let work = targets.chunks(length).enumerate().zip(&self.threads);
-            let running: Vec<_> = work
-                .map(|((index, targets), threads)| scope.spawn(move || threads.install(|| part(index, targets))))
-                .collect();
-            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Part>>| match thread.join() {
-                Ok(part) => part,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            running.into_iter().map(join).collect()
         })
     }
 
