@@ -83,9 +83,11 @@ class Rates:
 
 def cost(clean, changed):
     """How much higher the equal error rate of `changed` is, the same clips through a channel, and its 95 % interval."""
-    labels = np.array([t.label for t in clean])
-    if [(t.source, t.label) for t in changed] != [(t.source, t.label) for t in clean]:
+    if [(t.source, t.label) for t in changed] != [(t.source, t.label) for t in clean] or not all(
+        after.file.endswith(before.file) for before, after in zip(clean, changed)
+    ):
         raise SystemExit("a channel's list has other clips than the clean one")
+    labels = np.array([t.label for t in clean])
     rng = np.random.default_rng(0)
     rates = [Rates(clean), Rates(changed)]
 
