@@ -16,6 +16,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
+import source_codec
 from common import drawn, load, rng_of, save, seed_of, write_text
 from engines import codec2, fargan, griffin_lim, hifigan, lpcnet, mel_driven, melgan, source_filter, world
 from finish import finish
@@ -72,6 +73,7 @@ def make(out, part, again, cheap, speaker, name, path):
         if cheap and engine in SLOW:
             return False
         y, source = engine(load(path), rng)
+        y = source_codec.through(source_codec.of_speaker(speaker), y, rng_of("source codec", turn, speaker, name))
     y = finish(y, rng_of("finish", turn, speaker, name), narrow=bool(source) and source.startswith("codec2"))
     folder = Path("spoof") / source if source else Path("bonafide")
     place = folder / speaker / (f"{name}.flac" if again == 1 else f"{name}-{again}.flac")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+import source_codec
 from common import RATE, alone, load, resample, rng_of, save, write_text
 from finish import finish
 from splits import split_of_voice
@@ -181,7 +182,9 @@ def make(out, engine, n):
         return
     with tempfile.TemporaryDirectory() as folder:
         y, voice = ENGINES[engine](out / "cache", n, rng_of("tts", engine, n), Path(folder))
-    y = finish(y[: int(15 * RATE)], rng_of("finish", "tts", engine, n))
+    rng = rng_of("source codec", "tts", engine, n)
+    y = source_codec.through(source_codec.any_source(rng), y[: int(15 * RATE)], rng)
+    y = finish(y, rng_of("finish", "tts", engine, n))
     place = Path("spoof") / engine / f"{engine}-{voice}" / f"{n}.flac"
     if len(y):
         save(out / place, y)
