@@ -192,6 +192,101 @@ fn a_calibration_that_was_fitted_is_the_identity_when_fitted_again() {
 }
 
 #[test]
+fn two_systems_are_compared_on_the_same_trials() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, score: &dyn Fn(&str, i32) -> f64| {
+        let rows = (0..100).flat_map(|n| {
+            [("bonafide", "b", "-"), ("spoof", "s", "A01")]
+                .map(|(key, letter, attack)| (n, format!("{letter}{n} {attack} {key} {}", score(key, n))))
+        });
+        let mut rows: Vec<_> = rows.collect();
+        if name == "second.txt" {
+            rows.reverse(); // the order is none of its business
+        }
+        let rows: Vec<_> = rows.into_iter().map(|(_, row)| row).collect();
+        let path = folder.path().join(name);
+        fs::write(&path, rows.join("\n")).unwrap();
+        path.display().to_string()
+    };
+    // The second lets every tenth spoofed trial through; both miss every fifth bona fide one.
+    let first = write("first.txt", &|key, n| match (key, n) {
+        ("bonafide", n) if n % 5 == 0 => -3.0,
+        ("bonafide", n) => 2.0 + f64::from(n) / 100.0,
+        (_, n) => -2.0 - f64::from(n) / 100.0,
+    });
+    let second = write("second.txt", &|key, n| match (key, n) {
+        ("bonafide", n) if n % 5 == 0 => -3.0,
+        ("spoof", n) if n % 10 == 0 => 4.0,
+        ("bonafide", n) => 2.0 + f64::from(n) / 100.0,
+        (_, n) => -2.0 - f64::from(n) / 100.0,
+    });
+    let output = evaluate(&["compare", "--json", &first, &second]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let compared: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&compared["trials"], &compared["spoof"]), (&200.into(), &100.into()));
+    for (place, scores) in [("first", &first), ("second", &second)] {
+        let alone = figures(&[scores]);
+        for metric in ["eer_asvspoof", "auc", "min_dcf", "cllr"] {
+            assert_eq!(compared[metric][place], alone[metric], "{metric}");
+        }
+    }
+    let auc = &compared["auc"];
+    let (low, high) = (auc["ci95"][0].as_f64().unwrap(), auc["ci95"][1].as_f64().unwrap());
+    let difference = auc["difference"].as_f64().unwrap();
+    assert!(low < difference && difference < high && high < 0.0, "{auc}");
+
+    let table = stdout(&evaluate(&["compare", &first, &second]));
+    let words: Vec<&str> = table
+        .lines()
+        .find(|line| line.starts_with("AUC"))
+        .unwrap()
+        .split(' ')
+        .collect();
+    assert!(
+        words.contains(&format!("{:+.4}", 100.0 * difference).as_str()),
+        "{table}"
+    );
+
+    // P(spoof) in both: the same comparison.
+    let negated = [&first, &second].map(|path| {
+        let lines = fs::read_to_string(path).unwrap();
+        let lines = lines.lines().map(|line| {
+            let (rest, score) = line.rsplit_once(' ').unwrap();
+            format!("{rest} {}", -score.parse::<f64>().unwrap())
+        });
+        let negated = format!("{path}.negated");
+        fs::write(&negated, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        negated
+    });
+    let output = evaluate(&["compare", "--json", "--higher-is-spoof", &negated[0], &negated[1]]);
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), compared);
+}
+
+#[test]
+fn scores_of_different_trials_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rows: &[&str]| {
+        let path = folder.path().join(name);
+        fs::write(&path, rows.join("\n")).unwrap();
+        path.display().to_string()
+    };
+    let all = write("all.txt", &["a - bonafide 2", "b A01 spoof -1", "c A02 spoof -2"]);
+    let some = write("some.txt", &["a - bonafide 2", "b A01 spoof -1"]);
+    let other = write("other.txt", &["a - bonafide 2", "b A01 spoof -1", "c A02 bonafide -2"]);
+    let spoof = write("spoof.txt", &["b A01 spoof -1"]);
+    for (first, second, expected) in [
+        (&all, &some, "c is in"),
+        (&some, &all, "c is in"),
+        (&all, &other, "c is spoof in"),
+        (&spoof, &spoof, "bonafide"),
+    ] {
+        let output = evaluate(&["compare", first, second]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn without_asv_scores_there_is_no_tandem_cost() {
     let figures = figures(&[&evaluation("scores.txt")]);
     assert!(figures["min_tdcf_2019"].is_null() && figures["min_tdcf_2021"].is_null());
@@ -397,6 +492,7 @@ fn bad_usage_has_an_exit_code_of_its_own() {
         &[][..],
         &["scores"],
         &["scores", "--no", "a.txt"],
+        &["compare", "a.txt"],
         &["run"],
         &["run", "--dataset", "no-such-set", "--root", ".", "--out", "x"],
         &run,
@@ -1151,6 +1247,7 @@ fn figures_that_cannot_be_written_are_an_error() {
         &["scores", &scores][..],
         &["scores", "--json", &scores],
         &["calibrate", &scores],
+        &["compare", &scores, &scores],
     ] {
         let full = fs::File::create("/dev/full").unwrap();
         let output = Command::new(example("evaluate"))

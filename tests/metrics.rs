@@ -284,6 +284,37 @@ fn bootstrap_intervals_are_those_of_the_same_draws_in_numpy() {
 }
 
 #[test]
+fn the_interval_of_a_difference_is_that_of_the_same_draws_in_numpy() {
+    let fixture = &fixture()["bootstrap"];
+    let bootstrap = Bootstrap::new(200, 0.9, 7).unwrap();
+    let eer = |trials: &Trials| trials.eer_asvspoof().rate;
+    let second = fixture["second"].as_array().unwrap();
+    let mut pairs = Vec::new();
+    for (label, first, second) in [
+        (Label::Spoof, &fixture["spoof"], &second[1]),
+        (Label::Bonafide, &fixture["bonafide"], &second[0]),
+    ] {
+        pairs.extend(
+            numbers(first)
+                .into_iter()
+                .zip(numbers(second))
+                .map(|(one, other)| (label, one, other)),
+        );
+    }
+    let (low, high) = bootstrap.interval_of_difference(&pairs, eer).unwrap();
+    assert_close("low", low, number(&fixture["difference"][0]));
+    assert_close("high", high, number(&fixture["difference"][1]));
+    assert!(low < high);
+
+    let same: Vec<_> = pairs.iter().map(|&(label, first, _)| (label, first, first)).collect();
+    assert_eq!(bootstrap.interval_of_difference(&same, eer).unwrap(), (0.0, 0.0));
+    let swapped: Vec<_> = pairs.iter().map(|&(label, one, other)| (label, other, one)).collect();
+    let (lower, higher) = bootstrap.interval_of_difference(&swapped, eer).unwrap();
+    assert_close("swapped", lower, -high);
+    assert_close("swapped", higher, -low);
+}
+
+#[test]
 fn bootstrap_intervals_of_odd_metrics() {
     let trials = Trials::new(&[1.0, f64::NEG_INFINITY], &[0.0, 2.0]).unwrap();
     let (low, high) = Bootstrap::default().interval(&trials, Trials::cllr);

@@ -3,19 +3,17 @@
     card.py EVALUATE SCORES > models/lite.json
 
 EVALUATE is the `evaluate` program, SCORES the folder with a run of it for each list: MODEL-test, MODEL-test_telephone,
-MODEL-test_codec, and perhaps others, whose names then say what they are. The figures of `sets` are the program's, but the
-errors at P(spoof) 0.5. `costs` are how much higher an equal error rate is through a channel than clean, and its interval when
-the clips are drawn anew, the same for both.
+MODEL-test_codec, and perhaps others, whose names then say what they are. All figures are the program's, but the errors at
+P(spoof) 0.5. `costs` are how much higher an equal error rate is through a channel than clean, by the same clips.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent / "corpus"))
 from splits import HELD_OUT  # noqa: E402
@@ -25,7 +23,6 @@ NEURAL = ("piper", "lpcnet")
 GAN = ("hifigan", "melgan", "fargan")
 CLEAN = "test"
 CONDITIONS = {CLEAN: "clean", "test_telephone": "telephone", "test_codec": "codecs"}
-DRAWS = 2000
 # Name, and which sources of spoof belong to it.
 SETS = [
     ("engines of training", lambda source: source not in HELD_OUT),
@@ -51,13 +48,24 @@ def read(path):
     return sorted(Trial(file, source, label, float(score)) for file, source, label, score in lines)
 
 
-def figures(evaluate, trials):
-    """What `evaluate scores` says of the trials, and the errors at P(spoof) 0.5."""
+@contextmanager
+def written(trials):
+    """The path of a score file with these trials."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.writelines(f"{' '.join(map(str, trial))}\n" for trial in trials)
         file.flush()
-        done = subprocess.run([evaluate, "scores", "--json", file.name], capture_output=True, check=True)
-    pooled = json.loads(done.stdout)
+        yield file.name
+
+
+def said(evaluate, command, *files):
+    """What `evaluate` says of score files."""
+    return json.loads(subprocess.run([evaluate, command, "--json", *files], capture_output=True, check=True).stdout)
+
+
+def figures(evaluate, trials):
+    """What `evaluate scores` says of the trials, and the errors at P(spoof) 0.5."""
+    with written(trials) as file:
+        pooled = said(evaluate, "scores", file)
     names = {"trials": "trials", "bonafide": "bonafide", "spoof": "spoof", "eer": "eer_asvspoof", "eer_ci95": "eer_ci95"}
     names |= {"auc": "auc", "cllr": "cllr", "min_cllr": "min_cllr"}
     called_spoof = {label: [t.score < 0 for t in trials if t.label == label] for label in ("bonafide", "spoof")}
@@ -66,44 +74,15 @@ def figures(evaluate, trials):
     return {name: pooled[field] for name, field in names.items()} | at_half
 
 
-class Rates:
-    """The equal error rate of trials that are drawn with weights: ASVspoof's, in which ties count against the detector."""
-
-    def __init__(self, trials):
-        self.order = np.array(sorted(range(len(trials)), key=lambda i: (trials[i].score, trials[i].label)))
-        self.bonafide = np.array([trials[i].label == "bonafide" for i in self.order])
-
-    def eer(self, weights):
-        weights = weights[self.order]
-        bonafide, spoof = np.cumsum(weights * self.bonafide), np.cumsum(weights * ~self.bonafide)
-        misses, false_alarms = bonafide / bonafide[-1], 1 - spoof / spoof[-1]
-        nearest = np.argmin(np.abs(misses - false_alarms))
-        return float(misses[nearest] + false_alarms[nearest]) / 2
-
-
-def cost(clean, changed):
+def cost(evaluate, clean, changed):
     """How much higher the equal error rate of `changed` is, the same clips through a channel, and its 95 % interval."""
     if [(t.source, t.label) for t in changed] != [(t.source, t.label) for t in clean] or not all(
         after.file.endswith(before.file) for before, after in zip(clean, changed)
     ):
         raise SystemExit("a channel's list has other clips than the clean one")
-    labels = np.array([t.label for t in clean])
-    rng = np.random.default_rng(0)
-    rates = [Rates(clean), Rates(changed)]
-
-    def more(weights):
-        before, after = (of.eer(weights) for of in rates)
-        return after - before
-
-    def drawn():
-        weights = np.zeros(len(labels))
-        for label in ("bonafide", "spoof"):
-            places = np.flatnonzero(labels == label)
-            weights[places] = np.bincount(rng.integers(len(places), size=len(places)), minlength=len(places))
-        return weights
-
-    draws = [more(drawn()) for _ in range(DRAWS)]
-    return {"eer_more": more(np.ones(len(labels))), "eer_more_ci95": list(np.percentile(draws, [2.5, 97.5]))}
+    with written(clean) as first, written(after._replace(file=before.file) for before, after in zip(clean, changed)) as second:
+        eer = said(evaluate, "compare", first, second)["eer_asvspoof"]
+    return {"eer_more": eer["difference"], "eer_more_ci95": eer["ci95"]}
 
 
 def part(trials, belongs):
@@ -130,7 +109,7 @@ def main():
                 called = f"{called}, {condition or name}"
                 sets.append({"name": called, **figures(evaluate, chosen)})
                 if condition and name != CLEAN:
-                    costs.append({"name": called, **cost(part(lists[CLEAN], belongs), chosen)})
+                    costs.append({"name": called, **cost(evaluate, part(lists[CLEAN], belongs), chosen)})
     print(json.dumps({"sets": sets, "costs": costs}, indent=1))
 
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod calibrate;
+mod compare;
 mod datasets;
 mod failure;
 mod figures;
@@ -43,6 +44,8 @@ struct Arguments {
 enum Command {
     /// Prints the figures of score files
     Scores(ScoresArguments),
+    /// Compares two score files of the same trials
+    Compare(compare::Arguments),
     /// Fits a calibration to score files
     Calibrate(calibrate::Arguments),
     /// Scores a data set, and writes scores, figures and a report
@@ -79,6 +82,7 @@ struct ScoresArguments {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Scores(arguments) => print_figures(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
