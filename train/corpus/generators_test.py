@@ -1,4 +1,4 @@
-"""Run by `python -m unittest generators_test` in this folder: what reading weights without PyTorch promises, and that a clip's
+"""Run by `test.sh`: what reading weights without PyTorch promises, and that a clip's
 copy does not depend on the clips before it."""
 
 import ctypes.util

@@ -1,4 +1,4 @@
-"""Run by `python -m unittest source_codec_test` in this folder: that a copy comes in its original's codec, and is else the same."""
+"""Run by `test.sh`: that a copy comes in its original's codec, and is else the same."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""Run by `python -m unittest splits_test` in this folder: what the splits and seeds promise."""
+"""Run by `test.sh`: what the splits and seeds promise."""
 
 import unittest
 
