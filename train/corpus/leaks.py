@@ -10,9 +10,21 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import median_filter
 
 from common import RATE, load, rms, write_text
 from cut import FRAME, active, levels
+
+
+def gaps(x, frame=512, hop=128):
+    """How far the emptiest hundredth of the bins from 2 to 7 kHz lies below its neighbours in frequency, in dB: the holes that Vorbis
+    and MP3 leave in the loud half of the frames. Where people's recordings had been through a codec and copies had not, this alone
+    had an equal error rate of 17 % (70 clips and their FARGAN copies; 46 % since `source_codec.py`)."""
+    frames = np.lib.stride_tricks.sliding_window_view(x, frame)[::hop] * np.hanning(frame)
+    db = 10 * np.log10(np.abs(np.fft.rfft(frames)) ** 2 + 1e-12)
+    peaks = db.max(axis=1)
+    bins = db[peaks >= np.median(peaks), 2000 * frame // RATE : 7000 * frame // RATE]
+    return float(np.percentile(bins - median_filter(bins, (1, 9)), 1))
 
 
 def measures(x):
@@ -34,6 +46,7 @@ def measures(x):
         "trailing silence": (len(db) - 1 - on[-1] if len(on) else 0) * FRAME / RATE,
         "noise floor (5th percentile)": float(np.percentile(db, 5)),
         "dynamic range": float(np.percentile(db, 95) - np.percentile(db, 10)),
+        "spectral gaps (1st percentile)": gaps(x),
         "mean (DC)": abs(float(x.mean())),
         "share of zero samples": float(np.mean(integers == 0)),
         "share of odd samples": float(np.mean(integers % 2)),

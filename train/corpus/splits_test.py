@@ -7,7 +7,7 @@ import numpy as np
 from common import rng_of, seed_of
 from cut import LONGEST, RATE, SHORTEST, join_short, pieces, trim
 from finish import finish
-from leaks import equal_error_rate
+from leaks import equal_error_rate, gaps
 from lists import package_of
 from splits import HELD_OUT, KOKORO, split_of, split_of_voice
 
@@ -67,6 +67,16 @@ class Corpus(unittest.TestCase):
         self.assertEqual(equal_error_rate(np.arange(10.0), np.arange(10.0, 20.0)), 0)
         same = equal_error_rate(np.zeros(4000), np.zeros(4000))
         self.assertAlmostEqual(same, 0.5, delta=0.03)
+
+    def test_a_codecs_holes_are_seen(self):
+        rng = np.random.default_rng(0)
+        noise = rng.standard_normal(4 * RATE)
+        spectrum = np.fft.rfft(noise)
+        holes = spectrum.copy()
+        for start in range(12_000, 28_000, 1000):  # 3 to 7 kHz, 62 Hz in every 250
+            holes[start : start + 250] *= 0.01
+        self.assertLess(gaps(np.fft.irfft(holes)), gaps(noise) - 3)
+        self.assertAlmostEqual(gaps(0.1 * noise), gaps(noise), delta=0.01)
 
     def test_a_source_is_named_by_its_package(self):
         self.assertEqual(package_of("fillets-cs-m"), "fillets-cs")
