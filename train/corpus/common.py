@@ -77,8 +77,10 @@ def alone(folder):
 
 
 def write_text(path, text):
-    """Writes text under a temporary name first."""
+    """Writes text under a temporary name first. A file that has it is left alone, so that its time says when it changed."""
     path = Path(path)
+    if path.exists() and path.read_text() == text:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_text(text)
