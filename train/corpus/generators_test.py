@@ -1,5 +1,5 @@
-"""Run by `test.sh`: what reading weights without PyTorch promises, and that a clip's
-copy does not depend on the clips before it."""
+"""Run by `test.sh`: what reading weights without PyTorch promises, and that a clip's copy does not depend on the clips
+before it."""
 
 import ctypes.util
 import io

@@ -43,7 +43,7 @@ SOURCES = [
 
 def of_speaker(speaker):
     """The codec of a speaker's recordings, or none."""
-    return next((codec for _, codec, names in SOURCES if speaker.startswith(names)), NONE) if speaker else NONE
+    return next((codec for _, codec, names in SOURCES if speaker.startswith(names)), NONE)
 
 
 def any_source(rng):
