@@ -57,7 +57,7 @@
 //! | `load-dynamic` | yes | ONNX Runtime, loaded at run time | `ort`, `libloading` |
 //! | `rten` | yes | a runtime in pure Rust, for where there is no ONNX Runtime | `rten`, `rten-tensor` |
 //! | `formats` | yes | FLAC, MP3, Ogg Vorbis and AAC-LC in M4A; WAV needs no feature | `symphonia` |
-//! | `embedded-model` | yes | [`Detector::new`]: a small model inside the program | 3 MB |
+//! | `embedded-model` | yes | [`Detector::new`]: a small model inside the program | 5 MB |
 //! | `serde` | no | `Serialize` for scores, [`Info`] and [`metrics::Summary`]; scores also `Deserialize` | `serde` |
 //! | `cuda` | no | NVIDIA GPUs through CUDA; implies `load-dynamic` | nothing more |
 //! | `tensorrt` | no | NVIDIA GPUs through TensorRT; implies `cuda` | nothing more |

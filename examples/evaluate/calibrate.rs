@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use bonafide::Label;
 use bonafide::metrics::{LogisticCalibration, Trials};
 use clap::Parser;
 
@@ -32,9 +31,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let failed = |error: bonafide::Error| Failure::Failed(error.to_string());
     let fitted_on = trials(&arguments.files)?;
-    let calibration = LogisticCalibration::fit(&fitted_on, arguments.prior).map_err(failed)?;
+    let calibration = LogisticCalibration::fit(&fitted_on, arguments.prior)?;
     let mut sets = vec![("fitted on", fitted_on)];
     if !arguments.test.is_empty() {
         sets.push(("test", trials(&arguments.test)?));
@@ -42,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut out = io::stdout().lock();
     let mut rows = Vec::new();
     for (name, trials) in sets {
-        let after = trials.map(|score| calibration.llr(score)).map_err(failed)?;
+        let after = trials.map(|score| calibration.llr(score))?;
         rows.push((name, trials.cllr(), after.cllr(), trials.min_cllr()));
     }
     print(&mut out, arguments.json, &calibration, &rows).map_err(Failure::Output)
@@ -75,11 +73,5 @@ fn print(
 
 fn trials(files: &[PathBuf]) -> Result<Trials> {
     let Table { rows, .. } = scores::read_all(files)?;
-    let of = |label: Label| -> Vec<f64> {
-        rows.iter()
-            .filter(|row| row.label == label)
-            .map(|row| row.score)
-            .collect()
-    };
-    Trials::new(&of(Label::Bonafide), &of(Label::Spoof)).map_err(|error| Failure::Failed(error.to_string()))
+    scores::trials(rows.iter().map(|row| (row.label, row.score)))
 }

@@ -5,7 +5,7 @@ use bonafide::metrics::{AsvOperatingPoint, Bootstrap, Summary, Trials};
 
 use crate::failure::Result;
 use crate::groups::{self, SPEAKER};
-use crate::scores::{Row, Table};
+use crate::scores::{self, Row, Table};
 use crate::threads;
 
 /// The figures of a table.
@@ -86,15 +86,11 @@ impl Figures {
 
 /// The trials for the metrics; none if they are of one class only.
 pub(crate) fn trials(rows: &[&Row]) -> Result<Option<Trials>> {
-    let scores = |label| -> Vec<f64> {
-        let of_class = rows.iter().filter(|row| row.label == label);
-        of_class.map(|row| row.score).collect()
-    };
-    let (bonafide, spoof) = (scores(Label::Bonafide), scores(Label::Spoof));
-    if bonafide.is_empty() || spoof.is_empty() {
+    let (bonafide, spoof) = count(rows);
+    if bonafide == 0 || spoof == 0 {
         return Ok(None);
     }
-    Ok(Some(Trials::new(&bonafide, &spoof)?))
+    scores::trials(rows.iter().map(|row| (row.label, row.score))).map(Some)
 }
 
 fn count(rows: &[&Row]) -> (usize, usize) {
