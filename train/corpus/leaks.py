@@ -87,12 +87,15 @@ def main():
     lists = {name: out / f"{name}.tsv" for name in names if (out / f"{name}.tsv").exists()}
     made_from, result = [*lists.values(), Path(__file__)], out / "leaks.json"
     fresh = result.exists() and all(path.stat().st_mtime < result.stat().st_mtime for path in made_from)
-    table = json.loads(result.read_text()) if fresh and not sys.argv[2:] else measured(out, lists)
+    table = json.loads(result.read_text()) if fresh else {}
+    if not table or any(row.keys() != lists.keys() for row in table.values()):
+        table = measured(out, lists)
+        write_text(result, json.dumps(table, indent=1) + "\n")
+        result.touch()  # newer than the lists, also where the figures are as they were
     names = sorted({n for row in table.values() for n in row})
     print("| baseline | " + " | ".join(names) + " |\n|---|" + "---:|" * len(names))
     for key, row in table.items():
         print(f"| {key} | " + " | ".join(f"{100 * row[n]:.1f} %" for n in names) + " |")
-    write_text(result, json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":
