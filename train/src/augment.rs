@@ -103,8 +103,15 @@ impl Augment {
     /// Cuts a window of `length` samples out of a clip, at or near `start`, and changes it.
     ///
     /// The strong augmentation moves the start by up to a quarter of a window either way, and may first trim the
-    /// silence off the clip's ends.
-    pub(crate) fn cut(&self, clip: &[f32], start: usize, length: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    /// silence off the clip's ends. A window of what was never `recorded` with a microphone is recorded first.
+    pub(crate) fn cut(
+        &self,
+        clip: &[f32],
+        start: usize,
+        length: usize,
+        recorded: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<f32> {
         let Self::Strong(recordings) = self else {
             let mut window = cut(clip, start, length);
             if matches!(self, Self::WhiteNoise) {
@@ -126,6 +133,9 @@ impl Augment {
         let moved = (start + rng.random_range(0..=2 * reach)).saturating_sub(reach);
         let from = moved.min(clip.len().saturating_sub(source));
         let mut window = speed::change(cut(clip, from, source), length);
+        if !recorded {
+            recordings.record(&mut window, rng);
+        }
         recordings.apply(&mut window, rng);
         window
     }
@@ -152,6 +162,17 @@ impl Recordings {
             self.call(window, rng);
         }
         level(window, rng);
+    }
+
+    /// What a microphone adds: a room in three of four windows, and quiet noise in three of four; one of them in each.
+    fn record(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
+        let draw = rng.random_range(0..4);
+        if draw != 0 {
+            reverb::add(window, &self.rooms, rng);
+        }
+        if draw != 1 {
+            noise::add_quiet(window, &self.noise, rng);
+        }
     }
 
     fn call(&self, window: &mut [f32], rng: &mut ChaCha8Rng) {
@@ -256,7 +277,7 @@ mod tests {
     #[test]
     fn the_same_draw_gives_the_same_window_and_another_gives_another() {
         let augment = Augment::Strong(Recordings::default());
-        let cut = |epoch| augment.cut(&tone(), 0, 64_000, &mut generator(1, &[epoch, 7]));
+        let cut = |epoch| augment.cut(&tone(), 0, 64_000, epoch % 2 == 0, &mut generator(1, &[epoch, 7]));
         for epoch in 0..60 {
             let window = cut(epoch);
             assert_eq!(window.len(), 64_000);
@@ -269,7 +290,7 @@ mod tests {
     #[test]
     fn white_noise_has_the_ratio_drawn() {
         let clip = tone();
-        let window = Augment::WhiteNoise.cut(&clip, 0, 48_000, &mut generator(3, &[]));
+        let window = Augment::WhiteNoise.cut(&clip, 0, 48_000, true, &mut generator(3, &[]));
         let noise: Vec<f32> = window.iter().zip(&clip).map(|(noisy, clean)| noisy - clean).collect();
         let ratio = 10.0 * (power(&clip) / power(&noise)).log10();
         assert!((9.9..30.1).contains(&ratio), "{ratio} dB");

@@ -207,19 +207,43 @@ impl Clips {
     }
 
     /// What each window weighs for both labels of its speaker to weigh the same: half the speaker's windows by those of
-    /// the label, at most [`HEAVIEST`]; 1 where a speaker has one label only, or is unknown.
-    pub(crate) fn speaker_weights(&self) -> Vec<f32> {
-        let of = |at: &WindowAt| &self.clips[at.clip];
+    /// the label, at most [`HEAVIEST`]; `lone` where a speaker has one label only, and 1 where it is unknown.
+    pub(crate) fn speaker_weights(&self, lone: f32) -> Vec<f32> {
+        let counts = self.windows_of_speakers();
+        let weight = |at: &WindowAt| {
+            let clip = &self.clips[at.clip];
+            match counts.get(clip.speaker.as_str()) {
+                None => 1.0,
+                Some([0, _] | [_, 0]) => lone,
+                Some(&counts) => recipe::class_weights(counts)[class(clip.label)].min(HEAVIEST),
+            }
+        };
+        self.windows.iter().map(weight).collect()
+    }
+
+    /// Whether the speaker of each window has one label only.
+    pub(crate) fn lone_speakers(&self) -> Vec<bool> {
+        let counts = self.windows_of_speakers();
+        let lone = |at: &WindowAt| {
+            counts
+                .get(self.clips[at.clip].speaker.as_str())
+                .is_some_and(|of| of.contains(&0))
+        };
+        self.windows.iter().map(lone).collect()
+    }
+
+    /// The windows of each known speaker, by label.
+    fn windows_of_speakers(&self) -> HashMap<&str, [usize; CLASSES]> {
         let mut counts: HashMap<&str, [usize; CLASSES]> = HashMap::new();
-        for clip in self.windows.iter().map(of) {
+        let known = self
+            .windows
+            .iter()
+            .map(|at| &self.clips[at.clip])
+            .filter(|clip| clip.speaker != "-");
+        for clip in known {
             counts.entry(&clip.speaker).or_default()[class(clip.label)] += 1;
         }
-        let weight = |clip: &Clip| match counts[clip.speaker.as_str()] {
-            _ if clip.speaker == "-" => 1.0,
-            [0, _] | [_, 0] => 1.0,
-            counts => recipe::class_weights(counts)[class(clip.label)].min(HEAVIEST),
-        };
-        self.windows.iter().map(of).map(weight).collect()
+        counts
     }
 
     /// What the windows of each label weigh together.
@@ -337,15 +361,19 @@ mod tests {
             digest: String::new(),
             bad: Vec::new(),
         };
-        let weights = all.speaker_weights();
+        let weights = all.speaker_weights(0.5);
         let (a, rest) = weights.split_at(4);
         assert_eq!(a, [2.0, 2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0]);
         // The one spoof window of ten would weigh 5.
         assert_eq!(rest[9], HEAVIEST);
         assert!(rest[..9].iter().all(|&weight| weight == 10.0 / 18.0));
-        assert!(rest[10..].iter().all(|&weight| weight == 1.0));
+        assert_eq!(rest[10..], [0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+        let lone: Vec<usize> = (all.lone_speakers().iter().enumerate())
+            .filter_map(|(at, &lone)| lone.then_some(at))
+            .collect();
+        assert_eq!(lone, [14, 15]);
 
         let totals = all.totals(&weights);
-        assert!((totals[0] - (2.0 + 5.0 + 1.0)).abs() < 1e-5 && (totals[1] - (2.0 + 4.0 + 7.0)).abs() < 1e-5);
+        assert!((totals[0] - (2.0 + 5.0 + 1.0)).abs() < 1e-5 && (totals[1] - (2.0 + 4.0 + 1.0 + 5.0)).abs() < 1e-5);
     }
 }

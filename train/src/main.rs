@@ -120,6 +120,10 @@ struct Common {
     /// What weighs the same in the loss [default: labels, from scratch speakers]
     #[arg(long)]
     balance: Option<Even>,
+    /// What a window weighs whose speaker has one label only, such as a voice of text to speech; it gets a room or noise
+    /// first, so that a lack of both does not tell the label [default: 1, and no room]
+    #[arg(long, value_name = "WEIGHT")]
+    lone_speakers: Option<f32>,
     /// Parts that a batch is split into, each worked on by threads and batch norms of its own [default: 1, from scratch 2]
     #[arg(long)]
     parts: Option<usize>,
@@ -242,6 +246,7 @@ impl Common {
             Some(Even::Speakers) => Balance::Speakers,
             None => settings.balance,
         };
+        settings.lone_speakers = self.lone_speakers;
         settings.calls = self.calls;
         settings.crop = self.crop;
         settings.parts = self.parts.unwrap_or(settings.parts);

@@ -152,6 +152,8 @@ struct Run<'a> {
     class_weights: [f32; CLASSES],
     /// What a window of the training list weighs beside the others of its label.
     window_weights: Vec<f32>,
+    /// Which windows of the training list are of speakers with one label only, if that matters.
+    lone: Vec<bool>,
     parts: Parts,
     /// Steps of this process.
     steps: usize,
@@ -263,11 +265,13 @@ impl<'a> Run<'a> {
         let (class_weights, window_weights) = match settings.balance {
             Balance::Labels => (recipe::class_weights(train.counts()), vec![1.0; train.windows()]),
             Balance::Speakers => {
-                let weights = train.speaker_weights();
+                let weights = train.speaker_weights(settings.lone_speakers.unwrap_or(1.0));
                 (recipe::even(train.totals(&weights)), weights)
             }
         };
+        let lone = settings.lone_speakers.map(|_| train.lone_speakers());
         Ok(Self {
+            lone: lone.unwrap_or_default(),
             cut: cut(settings, &start.network),
             augment,
             data,
@@ -381,6 +385,7 @@ impl<'a> Run<'a> {
             augment: &self.augment,
             seed: settings.seed,
             crop: settings.crop_samples(),
+            lone: &self.lone,
         };
         let (source, of_epoch) = if self.cut == Cut::Waveform {
             (Source::Windows(windows), epoch)
@@ -519,6 +524,7 @@ impl<'a> Run<'a> {
             augment: &none,
             seed: settings.seed,
             crop: None,
+            lone: &[],
         };
         let source = if self.cut == Cut::Waveform {
             Source::Windows(windows)

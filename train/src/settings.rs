@@ -45,7 +45,7 @@ pub enum Balance {
     /// Both labels in all: the reference's class weights.
     Labels,
     /// Both labels of each speaker too, so that a voice, its microphone and its channel say nothing of the label. Who
-    /// speaks in one label only weighs by windows.
+    /// speaks in one label only weighs by windows, or as [`Settings::lone_speakers`] says.
     Speakers,
 }
 
@@ -106,6 +106,10 @@ pub struct Settings {
     pub crop: Option<f32>,
     /// What weighs the same in the loss.
     pub balance: Balance,
+    /// What a window weighs whose speaker has one label only in the list, as voices of text to speech have. Such windows get a
+    /// room or noise before anything else, because nothing else keeps what they were recorded with from telling the label.
+    /// `None` leaves them as others are, with weight 1.
+    pub lone_speakers: Option<f32>,
     /// Parts that a batch is split into, from 1, each worked on by threads and batch norms of its own.
     pub parts: usize,
     /// How much probability goes from the label to the other, half of it at most.
@@ -164,6 +168,7 @@ impl Settings {
             calls: CALLS,
             crop: None,
             balance: Balance::Labels,
+            lone_speakers: None,
             parts: 1,
             label_smoothing: 0.0,
             mixup: 0.0,
@@ -234,6 +239,13 @@ impl Settings {
         share("--max-bad", self.max_bad)?;
         share("--warm-up", self.warm_up.unwrap_or(0.0))?;
         share("--calls", self.calls)?;
+        if let Some(weight) = self.lone_speakers {
+            let strong = matches!(self.augmentation, Augmentation::Strong { .. });
+            let can = strong && self.balance == Balance::Speakers && !self.cache;
+            share("--lone-speakers", weight.into())?;
+            let beside = "--augment strong and --balance speakers beside it, and --no-cache or scratch";
+            check("--lone-speakers", beside, &weight, can)?;
+        }
         if let Some(seconds) = self.crop {
             check(
                 "--crop",

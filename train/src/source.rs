@@ -31,6 +31,8 @@ pub(crate) struct Windows<'a> {
     pub(crate) seed: u64,
     /// Samples of each window that are used, if not all: from another place in every epoch.
     pub(crate) crop: Option<usize>,
+    /// Which windows are to be recorded first: those of speakers with one label only, or none where it is empty.
+    pub(crate) lone: &'a [bool],
 }
 
 impl Windows<'_> {
@@ -54,7 +56,8 @@ impl Windows<'_> {
             let filled = self.clips.windowing().length().min(samples.len().saturating_sub(start));
             start += rng.random_range(0..=filled.saturating_sub(length));
         }
-        Ok(self.augment.cut(&samples, start, length, &mut rng))
+        let recorded = !self.lone.get(window).is_some_and(|&lone| lone);
+        Ok(self.augment.cut(&samples, start, length, recorded, &mut rng))
     }
 }
 
@@ -188,6 +191,7 @@ mod tests {
             augment: &Augment::None,
             seed: 1,
             crop: Some(2_000),
+            lone: &[],
         };
         for window in 0..clips.windows() {
             let start = clips.start(window);

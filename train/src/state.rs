@@ -177,8 +177,8 @@ fn same_settings(out: &Path, now: &Value, then: &Value) -> Result<()> {
     }
 }
 
-/// The first field that `then` has otherwise, or not at all.
+/// The first field that `then` has otherwise. What it has not is null, as a setting is that came later and is not used.
 fn differing<'a>(now: &'a Value, then: &Value) -> Option<(&'a String, &'a Value)> {
     let mut fields = now.as_object()?.iter();
-    fields.find(|(field, value)| then.get(field) != Some(value))
+    fields.find(|(field, value)| then.get(field).unwrap_or(&Value::Null) != *value)
 }

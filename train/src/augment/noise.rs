@@ -27,6 +27,16 @@ pub(super) fn add(window: &mut [f32], recorded: &Pool, voices: &Pool, rng: &mut 
     add_at(window, &noise, decibels);
 }
 
+/// Adds what a quiet place has: recorded or coloured noise, 12 to 40 dB below the voice.
+pub(super) fn add_quiet(window: &mut [f32], recorded: &Pool, rng: &mut ChaCha8Rng) {
+    let noise = if recorded.is_empty() || rng.random_bool(0.5) {
+        coloured(window.len(), rng)
+    } else {
+        recorded.stretch(window.len(), rng)
+    };
+    add_at(window, &noise, rng.random_range(12.0..40.0));
+}
+
 /// Adds `noise` at a power `decibels` below the window's; nothing if either is silent.
 fn add_at(window: &mut [f32], noise: &[f32], decibels: f32) {
     let (signal, level) = (power(window), power(noise));
