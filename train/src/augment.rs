@@ -297,6 +297,35 @@ mod tests {
     }
 
     #[test]
+    fn a_quiet_place_is_quieter_than_the_voice() {
+        for draw in 0..40 {
+            let (clip, mut window) = (tone(), tone());
+            noise::add_quiet(&mut window, &Pool::default(), &mut generator(5, &[draw]));
+            let noise: Vec<f32> = window.iter().zip(&clip).map(|(noisy, clean)| noisy - clean).collect();
+            let ratio = 10.0 * (power(&clip) / power(&noise)).log10();
+            assert!((11.9..40.1).contains(&ratio), "{ratio} dB");
+        }
+    }
+
+    #[test]
+    fn what_was_never_recorded_gets_a_room_or_noise() {
+        let clip: Vec<f32> = tone().into_iter().chain([0.0; 16_000]).collect();
+        for draw in 0..40 {
+            let mut window = clip.clone();
+            Recordings::default().record(&mut window, &mut generator(7, &[draw]));
+            assert!(
+                power(&window[48_000..]) > 0.0,
+                "draw {draw} leaves silence after the voice"
+            );
+            let change = power(&window) / power(&clip);
+            assert!(
+                (0.8..1.25).contains(&change),
+                "draw {draw} changes the power by {change}"
+            );
+        }
+    }
+
+    #[test]
     fn silence_is_trimmed_off_the_ends_only() {
         let mut clip = vec![0.0; 4 * FRAME];
         clip.extend([0.5; FRAME]);

@@ -182,3 +182,20 @@ fn differing<'a>(now: &'a Value, then: &Value) -> Option<(&'a String, &'a Value)
     let mut fields = now.as_object()?.iter();
     fields.find(|(field, value)| then.get(field).unwrap_or(&Value::Null) != *value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_came_later_was_null_before() {
+        let then = json!({"epochs": 2, "crop": 2.0});
+        let differs = |now: Value| differing(&now, &then).map(|(field, _)| field.clone());
+        assert_eq!(differs(json!({"epochs": 2, "crop": 2.0, "later": null})), None);
+        assert_eq!(
+            differs(json!({"epochs": 2, "crop": 2.0, "later": 0.5})),
+            Some("later".to_owned())
+        );
+        assert_eq!(differs(json!({"epochs": 2, "crop": null})), Some("crop".to_owned()));
+    }
+}

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
-use bonafide_train::{Augmentation, Best, Epoch, Error, Report, Settings, Stage, join, train};
+use bonafide_train::{Augmentation, Balance, Best, Epoch, Error, Report, Settings, Stage, join, train};
 use common::small_wav2vec2;
 use tempfile::TempDir;
 
@@ -317,6 +317,29 @@ fn the_cache_is_of_the_augmentation() {
     assert!((again - all).abs() < 1e-9, "{again} {all}");
 }
 
+/// Nothing changes for speakers of both labels; the others' windows are recorded first, and weigh what is said.
+#[test]
+fn speakers_with_one_label_are_apart() {
+    let data = data();
+    let run = |out: &str, lone: Option<f32>| {
+        let mut scratch = settings(&data, Stage::Scratch, out);
+        (scratch.epochs, scratch.lone_speakers) = (1, lone);
+        train(&scratch).unwrap().log[0].train_loss
+    };
+    let (without, with) = (run("1", None), run("2", Some(0.5)));
+    assert!((without - with).abs() < 1e-9, "{without} {with}");
+
+    let list = data.path().join("train.tsv");
+    let rows = fs::read_to_string(&list).unwrap();
+    let alone = rows.replace("\n3.wav\tspoof\ttone\tnobody", "\n3.wav\tspoof\ttone\tmachine");
+    assert_ne!(rows, alone);
+    fs::write(&list, alone).unwrap();
+    let (without, recorded, lighter) = (run("3", None), run("4", Some(1.0)), run("5", Some(0.5)));
+    for (one, other) in [(without, recorded), (recorded, lighter), (without, lighter)] {
+        assert!((one - other).abs() > 1e-6, "{one} {other}");
+    }
+}
+
 #[test]
 fn the_best_epoch_has_the_least_of_what_decides() {
     let data = data();
@@ -532,4 +555,11 @@ fn settings_that_make_no_sense_are_refused() {
     short.calls = 1.5;
     let message = train(&short).unwrap_err().to_string();
     assert!(message.contains("--calls is 1.5, expected 0 to 1"), "{message}");
+    short.calls = 0.5;
+    (short.balance, short.lone_speakers) = (Balance::Labels, Some(0.5));
+    let message = train(&short).unwrap_err().to_string();
+    assert!(message.contains("and --balance speakers beside it"), "{message}");
+    (short.balance, short.lone_speakers) = (Balance::Speakers, Some(2.0));
+    let message = train(&short).unwrap_err().to_string();
+    assert!(message.contains("--lone-speakers is 2.0, expected 0 to 1"), "{message}");
 }
