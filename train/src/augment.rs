@@ -277,14 +277,16 @@ mod tests {
     #[test]
     fn the_same_draw_gives_the_same_window_and_another_gives_another() {
         let augment = Augment::Strong(Recordings::default());
-        let cut = |epoch| augment.cut(&tone(), 0, 64_000, epoch % 2 == 0, &mut generator(1, &[epoch, 7]));
-        for epoch in 0..60 {
-            let window = cut(epoch);
-            assert_eq!(window.len(), 64_000);
-            assert!(window.iter().all(|x| (-1.0..=1.0).contains(x)), "epoch {epoch}");
-            assert_eq!(window, cut(epoch), "epoch {epoch}");
+        for recorded in [true, false] {
+            let cut = |epoch| augment.cut(&tone(), 0, 64_000, recorded, &mut generator(1, &[epoch, 7]));
+            for epoch in 0..60 {
+                let window = cut(epoch);
+                assert_eq!(window.len(), 64_000);
+                assert!(window.iter().all(|x| (-1.0..=1.0).contains(x)), "epoch {epoch}");
+                assert_eq!(window, cut(epoch), "epoch {epoch}");
+            }
+            assert_ne!(cut(0), cut(1));
         }
-        assert_ne!(cut(0), cut(1));
     }
 
     #[test]
