@@ -73,5 +73,5 @@ fn print(
 
 fn trials(files: &[PathBuf]) -> Result<Trials> {
     let Table { rows, .. } = scores::read_all(files)?;
-    scores::trials(rows.iter().map(|row| (row.label, row.score)))
+    Ok(Trials::labelled(rows.iter().map(|row| (row.label, row.score)))?)
 }

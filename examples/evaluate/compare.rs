@@ -150,7 +150,7 @@ fn pairs((first_path, first): (&Path, &Table), (second_path, second): (&Path, &T
 
 impl Comparison {
     fn of(pairs: &[Pair]) -> Result<Self> {
-        let by = |score: fn(&Pair) -> f64| scores::trials(pairs.iter().map(|pair| (pair.0, score(pair))));
+        let by = |score: fn(&Pair) -> f64| Trials::labelled(pairs.iter().map(|pair| (pair.0, score(pair))));
         let (first, second) = (by(|pair| pair.1)?, by(|pair| pair.2)?);
         let compared = threads::map(&METRICS, |metric| -> Result<_> {
             let (one, other) = ((metric.of)(&first), (metric.of)(&second));

@@ -5,7 +5,7 @@ use bonafide::metrics::{AsvOperatingPoint, Bootstrap, Summary, Trials};
 
 use crate::failure::Result;
 use crate::groups::{self, SPEAKER};
-use crate::scores::{self, Row, Table};
+use crate::scores::{Row, Table};
 use crate::threads;
 
 /// The figures of a table.
@@ -90,7 +90,7 @@ pub(crate) fn trials(rows: &[&Row]) -> Result<Option<Trials>> {
     if bonafide == 0 || spoof == 0 {
         return Ok(None);
     }
-    scores::trials(rows.iter().map(|row| (row.label, row.score))).map(Some)
+    Ok(Some(Trials::labelled(rows.iter().map(|row| (row.label, row.score)))?))
 }
 
 fn count(rows: &[&Row]) -> (usize, usize) {

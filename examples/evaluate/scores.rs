@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bonafide::Label;
-use bonafide::metrics::{AsvScores, Trials};
+use bonafide::metrics::AsvScores;
 
 use crate::failure::{Failure, Result};
 
@@ -59,14 +59,6 @@ impl Table {
         };
         columns.iter().map(place).collect()
     }
-}
-
-/// The trials for the metrics, from the label and score of each. Both classes have to be there.
-pub(crate) fn trials(labelled: impl IntoIterator<Item = (Label, f64)>) -> Result<Trials> {
-    let (bonafide, spoof): (Vec<_>, Vec<_>) = labelled.into_iter().partition(|&(label, _)| label == Label::Bonafide);
-    let [bonafide, spoof] =
-        [bonafide, spoof].map(|of_class| of_class.into_iter().map(|(_, score)| score).collect::<Vec<f64>>());
-    Ok(Trials::new(&bonafide, &spoof)?)
 }
 
 /// `bonafide` or `spoof`, as data sets spell them.

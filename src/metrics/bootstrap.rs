@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::trials::{Step, number};
+use super::trials::Step;
 use super::{Trials, open_fraction};
 use crate::{Error, Label, Result};
 
@@ -92,14 +92,14 @@ impl Bootstrap {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyClass`] and [`Error::InvalidScore`] as in [`Trials::new`], with the index among all trials;
+    /// [`Error::EmptyClass`] and [`Error::InvalidScore`] as in [`Trials::labelled`];
     /// [`Error::Setting`] if there are fewer than 2 speakers.
     pub fn interval_by_speaker<S: Ord>(
         &self,
         trials: &[(S, Label, f64)],
         metric: impl Fn(&Trials) -> f64,
     ) -> Result<(f64, f64)> {
-        let all = labelled(trials.iter().map(|&(_, label, score)| (label, score)))?;
+        let all = Trials::labelled(trials.iter().map(|&(_, label, score)| (label, score)))?;
         let speakers = by_speaker(trials, &all);
         if speakers.len() < 2 {
             return Err(Error::Setting {
@@ -120,7 +120,7 @@ impl Bootstrap {
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyClass`] and [`Error::InvalidScore`] as in [`Trials::new`], with the index among all trials.
+    /// [`Error::EmptyClass`] and [`Error::InvalidScore`] as in [`Trials::labelled`].
     ///
     /// ```
     /// use bonafide::Label::{Bonafide, Spoof};
@@ -136,8 +136,8 @@ impl Bootstrap {
         trials: &[(Label, f64, f64)],
         metric: impl Fn(&Trials) -> f64,
     ) -> Result<(f64, f64)> {
-        let first = labelled(trials.iter().map(|&(label, first, _)| (label, first)))?;
-        let second = labelled(trials.iter().map(|&(label, _, second)| (label, second)))?;
+        let first = Trials::labelled(trials.iter().map(|&(label, first, _)| (label, first)))?;
+        let second = Trials::labelled(trials.iter().map(|&(label, _, second)| (label, second)))?;
         let class = |wanted: Label| -> Vec<[usize; 2]> {
             let of_class = trials.iter().filter(|(label, ..)| *label == wanted);
             of_class
@@ -180,18 +180,6 @@ impl Bootstrap {
 
 /// A trial of a speaker: the index of its step, and its class.
 type SpeakerTrial = (usize, Label);
-
-fn labelled(trials: impl Iterator<Item = (Label, f64)>) -> Result<Trials> {
-    let (mut bonafide, mut spoof) = (Vec::new(), Vec::new());
-    for (index, (label, score)) in trials.enumerate() {
-        let class = match label {
-            Label::Bonafide => &mut bonafide,
-            Label::Spoof => &mut spoof,
-        };
-        class.push(number(score, label.as_str(), index)?);
-    }
-    Trials::new(&bonafide, &spoof)
-}
 
 /// The index of a score's step.
 fn place(all: &Trials, score: f64) -> usize {

@@ -1,6 +1,6 @@
 //! The scores that every metric starts from.
 
-use crate::{Error, Result};
+use crate::{Error, Label, Result};
 
 /// Scores of bona fide and spoofed trials, sorted. A higher score is more bona fide.
 ///
@@ -29,6 +29,23 @@ impl Trials {
     /// [`Error::EmptyClass`] if either class has no scores; [`Error::InvalidScore`] if a score is NaN.
     pub fn new(bonafide: &[f64], spoof: &[f64]) -> Result<Self> {
         Self::of_classes(("bonafide", bonafide), ("spoof", spoof))
+    }
+
+    /// The same from the label and the score of each trial.
+    ///
+    /// # Errors
+    ///
+    /// As in [`new`](Self::new); a NaN's index is that among all trials.
+    pub fn labelled(trials: impl IntoIterator<Item = (Label, f64)>) -> Result<Self> {
+        let (mut bonafide, mut spoof) = (Vec::new(), Vec::new());
+        for (index, (label, score)) in trials.into_iter().enumerate() {
+            let class = match label {
+                Label::Bonafide => &mut bonafide,
+                Label::Spoof => &mut spoof,
+            };
+            class.push(number(score, label.as_str(), index)?);
+        }
+        Self::new(&bonafide, &spoof)
     }
 
     /// The same for two classes of other names, which errors then call by them.
