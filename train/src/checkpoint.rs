@@ -114,6 +114,27 @@ impl Start {
             drawn,
         })
     }
+
+    /// A checkpoint of one small network, whole and not joined, and its shape. `setting` is what errors call it.
+    pub(crate) fn small(path: &Path, setting: &'static str) -> Result<(Self, LiteConfig)> {
+        let refuse = |expected, found: String| Error::Setting {
+            setting,
+            expected,
+            found,
+        };
+        let start = Self::read(path, &mut generator(0, &[]))?;
+        if let Some(name) = start.drawn.first() {
+            return Err(refuse("whole ones", format!("{} without {name}", path.display())));
+        }
+        match &start.network {
+            Network::Lite(config) if config.beside.is_empty() => {
+                let config = config.clone();
+                Ok((start, config))
+            }
+            Network::Lite(_) => Err(refuse("ones that are not joined yet", path.display().to_string())),
+            Network::Wav2vec2(_) => Err(refuse("small networks", format!("{}, wav2vec2", path.display()))),
+        }
+    }
 }
 
 /// Writes a checkpoint. Each file appears complete or not at all; the weights come last.
@@ -121,7 +142,7 @@ pub(crate) fn write(folder: &Path, config: &Value, weights: &Weights, training: 
     write_numbers(folder, config, &weights.numbers()?, training)
 }
 
-fn write_numbers(folder: &Path, config: &Value, numbers: &files::Tensors, training: &Value) -> Result<()> {
+pub(crate) fn write_numbers(folder: &Path, config: &Value, numbers: &files::Tensors, training: &Value) -> Result<()> {
     files::create_folder(folder)?;
     files::write_json(&folder.join("config.json"), config)?;
     let preprocessor = json!({
@@ -138,57 +159,8 @@ fn write_numbers(folder: &Path, config: &Value, numbers: &files::Tensors, traini
     files::write_tensors(&folder.join("model.safetensors"), numbers, None)
 }
 
-/// Joins small networks into one checkpoint, whose logits are the mean of theirs: the first, with the others beside it.
-///
-/// # Errors
-///
-/// [`Error::Setting`] if they are fewer than two, of another kind, themselves joined, or hear windows of other lengths, and
-/// what reading and writing may end with.
-pub fn join(checkpoints: &[impl AsRef<Path>], out: &Path) -> Result<()> {
-    let refuse = |expected, found: String| Error::Setting {
-        setting: "the checkpoints to join",
-        expected,
-        found,
-    };
-    if checkpoints.len() < 2 {
-        return Err(refuse("two or more", checkpoints.len().to_string()));
-    }
-    let mut joined: Option<LiteConfig> = None;
-    let mut numbers = files::Tensors::new();
-    let mut training = Vec::new();
-    for path in checkpoints.iter().map(AsRef::as_ref) {
-        let start = Start::read(path, &mut generator(0, &[]))?;
-        if let Some(name) = start.drawn.first() {
-            return Err(refuse("whole ones", format!("{} without {name}", path.display())));
-        }
-        let config = match start.network {
-            Network::Lite(config) if config.beside.is_empty() => config,
-            Network::Lite(_) => return Err(refuse("ones that are not joined yet", path.display().to_string())),
-            Network::Wav2vec2(_) => return Err(refuse("small networks", format!("{}, wav2vec2", path.display()))),
-        };
-        let prefix = match &mut joined {
-            None => {
-                joined = Some(config);
-                String::new()
-            }
-            Some(first) => {
-                first.beside.push(config);
-                format!("{}{}.", LiteConfig::BESIDE, first.beside.len() - 1)
-            }
-        };
-        let weights = start.weights.numbers()?.into_iter();
-        numbers.extend(weights.map(|(name, numbers)| (format!("{prefix}{name}"), numbers)));
-        training.push(training_of(path)?);
-    }
-    if let Some(joined) = joined {
-        joined.validate()?;
-        write_numbers(out, &json!(joined), &numbers, &json!({ "joined": training }))?;
-    }
-    Ok(())
-}
-
 /// `training.json` of a checkpoint, or `null`.
-fn training_of(checkpoint: &Path) -> Result<Value> {
+pub(crate) fn training_of(checkpoint: &Path) -> Result<Value> {
     let path = Checkpoint::open(checkpoint)?.path().with_file_name("training.json");
     if !path.is_file() {
         return Ok(Value::Null);

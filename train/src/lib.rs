@@ -23,8 +23,10 @@ mod digest;
 mod error;
 mod files;
 mod frozen;
+mod join;
 mod list;
 mod log;
+mod narrow;
 mod network;
 mod ops;
 #[cfg(test)]
@@ -38,11 +40,12 @@ mod state;
 mod step;
 
 pub use augment::{Augment, Pool, Recordings};
-pub use checkpoint::join;
 pub use clips::{Clips, Reading};
 pub use error::{Error, Result};
+pub use join::join;
 pub use list::{Clip, read as read_list};
 pub use log::Epoch;
+pub use narrow::narrow;
 pub use network::{Cut, Network, Pass, Weights};
 pub use recipe::{AdamW, Schedule, class_weights, cross_entropy};
 pub use run::{Report, train};

@@ -1,10 +1,10 @@
-//! `bonafide-train stage1|stage2|scratch|join`: the command-line face of the library.
+//! `bonafide-train stage1|stage2|scratch|join|narrow`: the command-line face of the library.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_train::{Augmentation, Balance, Best, Report, Settings, Stage, join, train};
+use bonafide_train::{Augmentation, Balance, Best, Report, Settings, Stage, join, narrow, train};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Trains an anti-spoofing network on the processor, without Python.
@@ -39,6 +39,8 @@ enum Command {
     Scratch(Common),
     /// Joins small networks that were trained apart into one checkpoint, whose logits are the mean of theirs
     Join(Join),
+    /// Leaves out of a small network what hears above a frequency, as a beginning for one that hears no more than that
+    Narrow(Narrow),
 }
 
 #[derive(Args)]
@@ -47,6 +49,19 @@ struct Join {
     #[arg(required = true, num_args = 2.., value_name = "CHECKPOINT")]
     checkpoints: Vec<PathBuf>,
     /// The folder to write the joined checkpoint to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
+struct Narrow {
+    /// The checkpoint of a small network, such as the best/ of a run
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// The highest frequency that is left: 4000 for telephones
+    #[arg(long, value_name = "HZ")]
+    highest_hz: u32,
+    /// The folder to write the narrow checkpoint to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -274,6 +289,10 @@ fn main() -> ExitCode {
         Command::Join(networks) => {
             join(&networks.checkpoints, &networks.out).map(|()| next(&networks.out.display().to_string()))
         }
+        Command::Narrow(network) => narrow(&network.checkpoint, network.highest_hz, &network.out).map(|()| {
+            let out = network.out.display();
+            println!("next: cargo run --release -p bonafide-train -- scratch --from {out} ...");
+        }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

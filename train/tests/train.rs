@@ -12,7 +12,7 @@ use std::process::Command;
 
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
-use bonafide_train::{Augmentation, Balance, Best, Epoch, Error, Report, Settings, Stage, join, train};
+use bonafide_train::{Augmentation, Balance, Best, Epoch, Error, Report, Settings, Stage, join, narrow, train};
 use common::small_wav2vec2;
 use tempfile::TempDir;
 
@@ -366,7 +366,7 @@ fn the_best_epoch_has_the_least_of_what_decides() {
 }
 
 #[test]
-fn networks_that_are_joined_score_their_mean_and_can_be_trained_on() {
+fn networks_that_are_joined_or_narrowed_score_and_can_be_trained_on() {
     let data = data();
     let best = |highest_hz: u32| {
         let lite = serde_json::json!({
@@ -381,16 +381,16 @@ fn networks_that_are_joined_score_their_mean_and_can_be_trained_on() {
         train(&settings).unwrap();
         settings.out.join("best")
     };
-    let (wide, narrow, joined) = (best(8_000), best(4_000), data.path().join("joined"));
-    join(&[&wide, &narrow], &joined).unwrap();
+    let (wide, low, joined) = (best(8_000), best(4_000), data.path().join("joined"));
+    join(&[&wide, &low], &joined).unwrap();
 
-    let [wide_scores, narrow_scores, joined_scores] = [&wide, &narrow, &joined].map(|checkpoint| detector(checkpoint));
+    let [wide_scores, low_scores, joined_scores] = [&wide, &low, &joined].map(|checkpoint| detector(checkpoint));
     for number in 12..20 {
         let clip = data.path().join(format!("{number}.wav"));
         let llr = |detector: &Detector| detector.score_file(&clip).unwrap().windows[0].llr;
-        let mean = (llr(&wide_scores) + llr(&narrow_scores)) / 2.0;
+        let mean = (llr(&wide_scores) + llr(&low_scores)) / 2.0;
         assert!((llr(&joined_scores) - mean).abs() < 1e-4, "clip {number}: {mean}");
-        assert!((llr(&wide_scores) - llr(&narrow_scores)).abs() > 1e-4, "clip {number}");
+        assert!((llr(&wide_scores) - llr(&low_scores)).abs() > 1e-4, "clip {number}");
     }
     let text = fs::read_to_string(joined.join("training.json")).unwrap();
     let training: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -403,13 +403,39 @@ fn networks_that_are_joined_score_their_mean_and_can_be_trained_on() {
     let report = train(&on).unwrap();
     expect_scores(&data, &on, &report);
 
-    let message = join(&[&joined, &narrow], &data.path().join("again"))
+    let message = join(&[&joined, &low], &data.path().join("again"))
         .unwrap_err()
         .to_string();
     assert!(message.contains("not joined yet"), "{message}");
     let message = join(&[&wide], &data.path().join("one")).unwrap_err().to_string();
     assert!(message.contains("is 1, expected two or more"), "{message}");
     assert!(!data.path().join("again").exists() && !data.path().join("one").exists());
+
+    // What the wide one is up to 4 kHz can be exported, and trained on.
+    let narrowed = data.path().join("narrowed");
+    narrow(&wide, 4_000, &narrowed).unwrap();
+    detector(&narrowed);
+    let text = fs::read_to_string(narrowed.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(config["highest_hz"], 4_000);
+    let mut on = settings(&data, Stage::Scratch, "narrow-on");
+    (on.from, on.config, on.epochs) = (Some(narrowed), None, 1);
+    let report = train(&on).unwrap();
+    expect_scores(&data, &on, &report);
+    for (checkpoint, highest_hz, expected) in [
+        (&joined, 4_000, "not joined yet"),
+        (
+            &low,
+            4_000,
+            "is 4000, and it hears up to 4000, expected less than the network hears",
+        ),
+        (&wide, 0, "highest_hz is 0"),
+    ] {
+        let out = data.path().join("refused");
+        let message = narrow(checkpoint, highest_hz, &out).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(!out.exists());
+    }
 }
 
 /// A network without batch norms learns the same of a batch in parts as of the whole.
