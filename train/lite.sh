@@ -2,7 +2,7 @@
 # Makes the default model, models/lite.onnx, from nothing: train/lite.sh OUT [--speech DIR ...]
 #
 # Builds the corpus (train/corpus/README.md), trains, calibrates on the development list, exports, and evaluates on the test
-# lists. Each step goes on where it was stopped. About two hours for the corpus and seven for the training on two cores.
+# lists. Each step goes on where it was stopped. About two hours for the corpus and five for the training on two cores.
 # The shipped model was given LibriSpeech recordings of 191 voices with --speech.
 set -euo pipefail
 
