@@ -29,7 +29,7 @@ export=target/release/bonafide-export
 # Two networks. The wide one hears all frequencies and is trained in rounds: each begins where the last ended, with a high
 # learning rate again. The narrow one begins as what the wide one is up to 4 kHz, which is what a telephone lets through. Half of
 # what they are trained on are calls, but in the first round. All hear two seconds of each window, which takes less than half the
-# time of four. In the last two rounds, text to speech comes out of rooms and weighs half: before, a studio was a machine.
+# time of four. In the last two rounds, most text to speech comes out of rooms, and weighs half: before, a studio was a machine.
 round() { # NAME EPOCHS RATE SEED, where to begin, and settings of its own
     name=$1 epochs=$2 rate=$3 seed=$4
     shift 4
@@ -39,9 +39,9 @@ round() { # NAME EPOCHS RATE SEED, where to begin, and settings of its own
 round wide-1 7 1.5e-3 42 --config train/lite.json
 round wide-2 7 1.2e-3 43 --from "$out/wide-1/best" --calls 0.5
 round wide-3 7 1e-3 44 --from "$out/wide-2/best" --calls 0.5
-round wide-4 3 1e-3 47 --from "$out/wide-3/best" --calls 0.5 --lone-speakers 0.5
+round wide-4 4 1e-3 47 --from "$out/wide-3/best" --calls 0.5 --lone-speakers 0.5
 target/release/bonafide-train narrow "$out/wide-4/best" --highest-hz 4000 --out "$out/narrow"
-round narrow-1 7 1e-3 45 --from "$out/narrow" --calls 0.5 --lone-speakers 0.5
+round narrow-1 6 1e-3 45 --from "$out/narrow" --calls 0.5 --lone-speakers 0.5
 target/release/bonafide-train join "$out/wide-4/best" "$out/narrow-1/best" --out "$out/lite"
 
 score() { # MODEL LIST: a run that exists is gone on with

@@ -135,8 +135,8 @@ struct Common {
     /// What weighs the same in the loss [default: labels, from scratch speakers]
     #[arg(long)]
     balance: Option<Even>,
-    /// What a window weighs whose speaker has one label only, such as a voice of text to speech; it gets a room or noise
-    /// first, so that a lack of both does not tell the label [default: 1, and no room]
+    /// What a window weighs whose speaker has one label only, such as a voice of text to speech; three in four get
+    /// a room or noise first, so that a lack of both does not tell the label [default: 1, and no room]
     #[arg(long, value_name = "WEIGHT")]
     lone_speakers: Option<f32>,
     /// Parts that a batch is split into, each worked on by threads and batch norms of its own [default: 1, from scratch 2]

@@ -106,8 +106,9 @@ pub struct Settings {
     pub crop: Option<f32>,
     /// What weighs the same in the loss.
     pub balance: Balance,
-    /// What a window weighs whose speaker has one label only in the list, as voices of text to speech have. Such windows get a
-    /// room or noise before anything else, because nothing else keeps what they were recorded with from telling the label.
+    /// What a window weighs whose speaker has one label only in the list, as voices of text to speech have. Three in
+    /// four such windows get a room, noise or both before anything else, because nothing else keeps what they were recorded with
+    /// from telling the label.
     /// `None` leaves them as others are, with weight 1.
     pub lone_speakers: Option<f32>,
     /// Parts that a batch is split into, from 1, each worked on by threads and batch norms of its own.
