@@ -1,6 +1,7 @@
 """Copy synthesis: bona fide clips through the vocoders, and the bona fide clips' own final form.
 
-    copies.py OUT [--part bonafide|gan|melgan|dsp|held] [--shard K/N] [--source NAME] [--again K] [--cheap] [--share 1.0]
+    copies.py OUT [--part bonafide|gan|melgan|dsp|held] [--shard K/N] [--source NAME] [--split NAME] [--again K] [--cheap]
+        [--share 1.0]
 
 Which engines a clip goes through is drawn from the clip's name. Clips come in a random order, so a run that is stopped
 leaves a fair sample; what exists is skipped. `--share 0.5` takes the half of them that comes first, always the same.
@@ -45,12 +46,13 @@ SLOW = {e for _, e in GAN + MELGAN if e.__module__ in (hifigan.__name__, melgan.
 SLOW |= {source_filter.mlsa, lpcnet.resynthesise}
 
 
-def clips(out, source="*"):
-    """All clean clips as (order, speaker, name, path)."""
+def clips(out, source="*", split=None):
+    """All clean clips, or those of a split, as (order, speaker, name, path)."""
     found = []
     for path in (out / "clean").glob(f"{source}/*/*.flac"):
         speaker = path.parent.name
-        found.append((seed_of("order", speaker, path.stem), speaker, path.stem, path))
+        if split in (None, split_of(speaker)):
+            found.append((seed_of("order", speaker, path.stem), speaker, path.stem, path))
     return sorted(found)
 
 
@@ -89,6 +91,7 @@ def main():
     args.add_argument("--part", action="append", choices=["bonafide", *PARTS])
     args.add_argument("--shard", default="0/1")
     args.add_argument("--source", default="*")
+    args.add_argument("--split", choices=["train", "dev", "test"])
     args.add_argument("--again", type=int, default=1)
     args.add_argument("--cheap", action="store_true")
     args.add_argument("--share", type=float, default=1.0)
@@ -101,7 +104,7 @@ def main():
     while True:
         # Listed again after every hundred clips: `bonafide.py` may still be cutting. A clip goes through all parts
         # before the next one, so that a run that is stopped is balanced.
-        mine = [c for c in clips(args.out, args.source) if c[0] % n == k and c[0] < args.share * 2**64]
+        mine = [c for c in clips(args.out, args.source, args.split) if c[0] % n == k and c[0] < args.share * 2**64]
         todo = [c for c in mine if c not in seen][:100]
         if not todo:
             break
