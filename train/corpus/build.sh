@@ -3,8 +3,8 @@
 #
 # Debian (bookworm), PyPI and crates.io are all that is needed from outside. Every step skips what exists, so a run that was
 # stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), SHARE the share of the recordings
-# that are resynthesised (0.2; all of them take two hours on two idle cores), TEST_SHARE that of the test list's (0.3), and
-# TTS_SHARE that of what text to speech can say here (0.6).
+# that are resynthesised (0.2; all of them take two to three hours on two idle cores), TEST_SHARE that of the test list's (0.3),
+# and TTS_SHARE that of what text to speech can say here (0.6).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -75,7 +75,7 @@ for k in 0 1; do
         "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --share "$share"
         # In test, where text to speech is half of the spoof, more: its wide band would tell it from people too often.
         "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --split test --share "$test_share"
-        "${python[@]}" copies.py "$out" --shard "$k/2" --part held
+        "${python[@]}" copies.py "$out" --shard "$k/2" --part held --split test
         # Clean read speech is the rarest: the user's folders go through three draws of engines, and five of the last step.
         for again in 2 3 4 5; do
             "${python[@]}" copies.py "$out" --shard "$k/2" --source 'speech-*' --again "$again" --part bonafide
