@@ -15,6 +15,7 @@
 //! goes on after an interruption. The README says how to choose data and settings.
 
 mod augment;
+mod average;
 mod cache;
 mod checkpoint;
 mod clips;
@@ -40,6 +41,7 @@ mod state;
 mod step;
 
 pub use augment::{Augment, Pool, Recordings};
+pub use average::average;
 pub use clips::{Clips, Reading};
 pub use error::{Error, Result};
 pub use join::join;

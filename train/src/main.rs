@@ -1,10 +1,10 @@
-//! `bonafide-train stage1|stage2|scratch|join|narrow`: the command-line face of the library.
+//! `bonafide-train stage1|stage2|scratch|average|join|narrow`: the command-line face of the library.
 #![forbid(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bonafide_train::{Augmentation, Balance, Best, Report, Settings, Stage, join, narrow, train};
+use bonafide_train::{Augmentation, Balance, Best, Report, Settings, Stage, average, join, narrow, train};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Trains an anti-spoofing network on the processor, without Python.
@@ -37,10 +37,28 @@ enum Command {
     Stage2(Common),
     /// Trains every layer of a network: wav2vec2 in any shape, or the small spectral network
     Scratch(Common),
+    /// Makes one checkpoint of two whose second was trained on from the first: a mean of their weights
+    Average(Average),
     /// Joins small networks that were trained apart into one checkpoint, whose logits are the mean of theirs
     Join(Join),
     /// Leaves out of a small network what hears above a frequency, as a beginning for one that hears no more than that
     Narrow(Narrow),
+}
+
+#[derive(Args)]
+struct Average {
+    /// The checkpoint that a run started from
+    #[arg(value_name = "FIRST")]
+    first: PathBuf,
+    /// The run's best/
+    #[arg(value_name = "SECOND")]
+    second: PathBuf,
+    /// What the second weighs, between 0 and 1; the first weighs the rest
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    weight: f64,
+    /// The folder to write the averaged checkpoint to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -286,6 +304,9 @@ fn main() -> ExitCode {
         Command::Stage1(common) => run(&common.settings(Stage::Stage1)),
         Command::Stage2(common) => run(&common.settings(Stage::Stage2)),
         Command::Scratch(common) => run(&common.settings(Stage::Scratch)),
+        Command::Average(two) => {
+            average(&two.first, &two.second, two.weight, &two.out).map(|()| next(&two.out.display().to_string()))
+        }
         Command::Join(networks) => {
             join(&networks.checkpoints, &networks.out).map(|()| next(&networks.out.display().to_string()))
         }

@@ -6,13 +6,16 @@ mod common;
 #[path = "../../tests/common/full_disk.rs"]
 mod full_disk;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
-use bonafide_train::{Augmentation, Balance, Best, Epoch, Error, Report, Settings, Stage, join, narrow, train};
+use bonafide_train::{
+    Augmentation, Balance, Best, Epoch, Error, Report, Settings, Stage, average, join, narrow, train,
+};
 use common::small_wav2vec2;
 use tempfile::TempDir;
 
@@ -439,6 +442,66 @@ fn networks_that_are_joined_or_narrowed_score_and_can_be_trained_on() {
 }
 
 /// A network without batch norms learns the same of a batch in parts as of the whole.
+/// The numbers of a checkpoint, tensor by tensor.
+fn numbers(checkpoint: &Path) -> BTreeMap<String, Vec<f32>> {
+    let bytes = fs::read(checkpoint.join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let read = |bytes: &[u8]| {
+        bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect()
+    };
+    let named = tensors.iter().map(|(name, view)| (name.to_owned(), read(view.data())));
+    named.collect()
+}
+
+#[test]
+fn an_average_lies_between_the_two_where_its_weight_says() {
+    let data = data();
+    let first = beginning(&data, "first", 1);
+    let mut on = settings(&data, Stage::Scratch, "on");
+    (on.from, on.config, on.epochs) = (Some(first.clone()), None, 1);
+    train(&on).unwrap();
+    let (second, mean) = (best(&on), data.path().join("mean"));
+    average(&first, &second, 0.25, &mean).unwrap();
+    let (a, b, between) = (numbers(&first), numbers(&second), numbers(&mean));
+    assert_eq!(between.len(), a.len());
+    assert!(a != b);
+    for (name, numbers) in &between {
+        for ((found, a), b) in numbers.iter().zip(&a[name]).zip(&b[name]) {
+            let expected = 0.75 * a + 0.25 * b;
+            assert!(
+                (found - expected).abs() <= 1e-6 * (1.0 + expected.abs()),
+                "{name}: {found} {expected}"
+            );
+        }
+    }
+    let probability = detector(&mean)
+        .score_file(data.path().join("3.wav"))
+        .unwrap()
+        .probability;
+    assert!((0.0..=1.0).contains(&probability));
+    let text = fs::read_to_string(mean.join("training.json")).unwrap();
+    let training: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(training["weights"], serde_json::json!([0.75, 0.25]));
+    assert_eq!(training["averaged"][1]["epoch"], 1);
+
+    // Nothing is written where it makes no sense.
+    let out = data.path().join("refused");
+    for weight in [0.0, 1.0, -0.5, f64::NAN] {
+        let message = average(&first, &second, weight, &out).unwrap_err().to_string();
+        assert!(message.contains("--weight"), "{message}");
+    }
+    let mut config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(second.join("config.json")).unwrap()).unwrap();
+    config["num_attention_heads"] = 1.into();
+    fs::write(second.join("config.json"), config.to_string()).unwrap();
+    let message = average(&first, &second, 0.5, &out).unwrap_err().to_string();
+    assert!(message.contains("which differ"), "{message}");
+    assert!(!out.exists());
+}
+
 #[test]
 fn a_batch_in_parts_is_the_batch_but_for_rounding() {
     let data = data();
