@@ -480,7 +480,7 @@ fn an_average_lies_between_the_two_where_its_weight_says() {
     let probability = detector(&mean)
         .score_file(data.path().join("3.wav"))
         .unwrap()
-        .probability;
+        .spoof_probability;
     assert!((0.0..=1.0).contains(&probability));
     let text = fs::read_to_string(mean.join("training.json")).unwrap();
     let training: serde_json::Value = serde_json::from_str(&text).unwrap();
