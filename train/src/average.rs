@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::augment::generator;
 use crate::checkpoint::{Start, training_of, write_numbers};
 use crate::files::Tensors;
 use crate::{Error, Result};
+
+const SETTING: &str = "the checkpoints to average";
 
 /// Writes the mean of two checkpoints' weights, of which the second weighs `weight`, between 0 and 1, and the first the rest.
 ///
@@ -27,7 +28,7 @@ pub fn average(first: &Path, second: &Path, weight: f64, out: &Path) -> Result<(
             found: weight.to_string(),
         });
     }
-    let (from, to) = (whole(first)?, whole(second)?);
+    let (from, to) = (Start::whole(first, SETTING)?, Start::whole(second, SETTING)?);
     if from.config != to.config {
         return Err(Error::Setting {
             setting: SETTING,
@@ -39,21 +40,6 @@ pub fn average(first: &Path, second: &Path, weight: f64, out: &Path) -> Result<(
     let training =
         json!({ "averaged": [training_of(first)?, training_of(second)?], "weights": [1.0 - weight, weight] });
     write_numbers(out, &to.config, &mean, &training)
-}
-
-const SETTING: &str = "the checkpoints to average";
-
-/// A checkpoint that lacks nothing.
-fn whole(path: &Path) -> Result<Start> {
-    let start = Start::read(path, &mut generator(0, &[]))?;
-    match start.drawn.first() {
-        Some(name) => Err(Error::Setting {
-            setting: SETTING,
-            expected: "whole ones",
-            found: format!("{} without {name}", path.display()),
-        }),
-        None => Ok(start),
-    }
 }
 
 /// Of the same names and shapes.

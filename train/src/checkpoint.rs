@@ -115,6 +115,19 @@ impl Start {
         })
     }
 
+    /// A checkpoint that lacks nothing. `setting` is what errors call it.
+    pub(crate) fn whole(path: &Path, setting: &'static str) -> Result<Self> {
+        let start = Self::read(path, &mut generator(0, &[]))?;
+        match start.drawn.first() {
+            Some(name) => Err(Error::Setting {
+                setting,
+                expected: "whole ones",
+                found: format!("{} without {name}", path.display()),
+            }),
+            None => Ok(start),
+        }
+    }
+
     /// A checkpoint of one small network, whole and not joined, and its shape. `setting` is what errors call it.
     pub(crate) fn small(path: &Path, setting: &'static str) -> Result<(Self, LiteConfig)> {
         let refuse = |expected, found: String| Error::Setting {
@@ -122,10 +135,7 @@ impl Start {
             expected,
             found,
         };
-        let start = Self::read(path, &mut generator(0, &[]))?;
-        if let Some(name) = start.drawn.first() {
-            return Err(refuse("whole ones", format!("{} without {name}", path.display())));
-        }
+        let start = Self::whole(path, setting)?;
         match &start.network {
             Network::Lite(config) if config.beside.is_empty() => {
                 let config = config.clone();

@@ -441,7 +441,6 @@ fn networks_that_are_joined_or_narrowed_score_and_can_be_trained_on() {
     }
 }
 
-/// A network without batch norms learns the same of a batch in parts as of the whole.
 /// The numbers of a checkpoint, tensor by tensor.
 fn numbers(checkpoint: &Path) -> BTreeMap<String, Vec<f32>> {
     let bytes = fs::read(checkpoint.join("model.safetensors")).unwrap();
@@ -502,6 +501,7 @@ fn an_average_lies_between_the_two_where_its_weight_says() {
     assert!(!out.exists());
 }
 
+/// A network without batch norms learns the same of a batch in parts as of the whole.
 #[test]
 fn a_batch_in_parts_is_the_batch_but_for_rounding() {
     let data = data();
