@@ -2,7 +2,7 @@
 # Makes the default model, models/lite.onnx: train/lite.sh OUT [--speech DIR ...]
 #
 # Builds the corpus (train/corpus/README.md), trains on from train/begin, calibrates on the development list, exports, and evaluates
-# on the test lists. Each step goes on where it was stopped. About three hours and a half on two cores.
+# on the test lists. Each step goes on where it was stopped. Less than four hours on two cores.
 # The shipped model was given LibriSpeech recordings of 191 voices with --speech.
 set -euo pipefail
 
@@ -48,3 +48,4 @@ for list in test test_telephone test_codec; do
 done
 "$corpus/venv/bin/python" "$here/card.py" "$evaluate" "$out/scores" >"$out/lite.json"
 echo "models/lite.onnx and lite.json can be replaced by those in $out; tests/model_card.rs then says what the card's tables are"
+echo "(figures on other recordings, such as the card's research clips, join lite.json from a run of evaluate in $out/scores/lite-vocoders)"

@@ -291,7 +291,7 @@ impl Common {
         settings.variants = self.variants;
         settings.frozen_norm = self.frozen_norm;
         settings.max_bad = self.max_bad;
-        settings.memory = self.memory << 30;
+        settings.memory = self.memory.saturating_mul(1 << 30);
         settings.save_every = self.save_every;
         settings.stop_after = self.stop_after;
         settings.quiet = self.quiet;
