@@ -44,8 +44,7 @@ pub fn average(first: &Path, second: &Path, weight: f64, out: &Path) -> Result<(
 
 /// Of the same names and shapes.
 fn mean(mut first: Tensors, second: &Tensors, weight: f64) -> Tensors {
-    for (name, (_, numbers)) in &mut first {
-        let others = second.get(name).into_iter().flat_map(|(_, numbers)| numbers);
+    for ((_, numbers), (_, others)) in first.values_mut().zip(second.values()) {
         for (number, other) in numbers.iter_mut().zip(others) {
             *number = (f64::from(*number) * (1.0 - weight) + f64::from(*other) * weight) as f32;
         }

@@ -13,6 +13,7 @@ use std::process::Command;
 
 use bonafide::metrics::Trials;
 use bonafide::{Detector, Runtime};
+use bonafide_export::checkpoint::Checkpoint;
 use bonafide_train::{
     Augmentation, Balance, Best, Epoch, Error, Report, Settings, Stage, average, join, narrow, train,
 };
@@ -443,16 +444,9 @@ fn networks_that_are_joined_or_narrowed_score_and_can_be_trained_on() {
 
 /// The numbers of a checkpoint, tensor by tensor.
 fn numbers(checkpoint: &Path) -> BTreeMap<String, Vec<f32>> {
-    let bytes = fs::read(checkpoint.join("model.safetensors")).unwrap();
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let read = |bytes: &[u8]| {
-        bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect()
-    };
-    let named = tensors.iter().map(|(name, view)| (name.to_owned(), read(view.data())));
-    named.collect()
+    let checkpoint = Checkpoint::open(checkpoint).unwrap();
+    let read = |(name, _): (&str, _)| (name.to_owned(), checkpoint.read_f32(name).unwrap());
+    checkpoint.tensors().map(read).collect()
 }
 
 #[test]
